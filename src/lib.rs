@@ -1,0 +1,4 @@
+//! kiln turns a Dockerfile into an OCI image, without a daemon and without root.
+
+pub mod image;
+pub mod rootfs;

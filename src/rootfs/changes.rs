@@ -1,0 +1,305 @@
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use super::{Directory, File, Inode, Kind, Node, RootFs, RootPath};
+
+/// One entry of a layer.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// `path` is this directory; what it held below stays.
+    Directory {
+        /// Where.
+        path: RootPath,
+        /// Its mode, owner, times. Its children are entries of their own.
+        meta: super::Meta,
+    },
+    /// `path` is this inode, in place of anything that was there.
+    Put {
+        /// Where.
+        path: RootPath,
+        /// What.
+        inode: Arc<Inode>,
+    },
+    /// `path` is one more name of what stands at `target`.
+    Link {
+        /// Where.
+        path: RootPath,
+        /// The first name.
+        target: RootPath,
+    },
+    /// `path` of the lower layers is gone (a whiteout).
+    Remove {
+        /// What is gone.
+        path: RootPath,
+    },
+    /// All that the lower layers hold in the directory `path` is gone (an opaque mark).
+    Opaque {
+        /// The directory.
+        path: RootPath,
+    },
+}
+
+/// The entries of one layer in the order of its tar: depth first, siblings by byte order, a directory
+/// before what it holds, and in each directory the removals first (TAR-2, TAR-3).
+#[derive(Clone, Debug, Default)]
+pub struct Changes(pub Vec<Change>);
+
+impl Change {
+    /// The path that the entry is about.
+    pub fn path(&self) -> &RootPath {
+        match self {
+            Self::Directory { path, .. }
+            | Self::Put { path, .. }
+            | Self::Link { path, .. }
+            | Self::Remove { path }
+            | Self::Opaque { path } => path,
+        }
+    }
+}
+
+impl RootFs {
+    /// Applies a layer on top (APPLY-1 to APPLY-4). Removals and opaque marks touch only what was there before,
+    /// whatever the order of entries. Missing parents are made. A link whose target is missing is an error that
+    /// names its path.
+    pub fn apply(&mut self, changes: &Changes) -> Result<(), RootPath> {
+        for change in &changes.0 {
+            match change {
+                Change::Remove { path } => {
+                    self.remove(path);
+                }
+                Change::Opaque { path } => {
+                    if let Some(directory) = self.directory_mut(path) {
+                        directory.children.clear();
+                    }
+                }
+                _ => {}
+            }
+        }
+        for change in &changes.0 {
+            match change {
+                Change::Remove { .. } | Change::Opaque { .. } => {}
+                Change::Directory { path, meta } => match self.directory_mut(path) {
+                    Some(directory) => directory.meta = meta.clone(),
+                    None => self.place(path, Directory { meta: meta.clone(), ..Directory::default() }.into()),
+                },
+                Change::Put { path, inode } => self.place(path, Node::Inode(Arc::clone(inode))),
+                Change::Link { path, target } => match self.get(target) {
+                    Some(node @ Node::Inode(_)) => self.place(path, node),
+                    _ => return Err(path.clone()),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Inserts, making parents that are missing and replacing parents that are no directories.
+    fn place(&mut self, path: &RootPath, node: Node) {
+        if let Some((parent, _)) = path.split_last() {
+            let mut at = RootPath::root();
+            for name in parent.components() {
+                at = at.join(name);
+                if !self.get(&at).is_some_and(|node| node.is_directory()) {
+                    let meta = super::Meta::with_mode(0o755);
+                    self.insert(&at, Directory { meta, ..Directory::default() }.into());
+                }
+            }
+        }
+        self.insert(path, node);
+    }
+
+    /// What must be written on top of `lower` to get `self` (DIFF-1 to DIFF-5), parents included (TAR-2).
+    ///
+    /// Shared parts are not looked at. Files with equal metadata, size and time are compared by content.
+    /// A directory whose only difference is its time is no change.
+    pub fn changes_since(&self, lower: &Self) -> io::Result<Changes> {
+        let mut diff = Differ { out: Vec::new(), names: HashMap::new(), open: Vec::new() };
+        diff.directory(&RootPath::root(), self.root(), lower.root())?;
+        Ok(Changes(diff.out))
+    }
+}
+
+struct Differ {
+    out: Vec<Change>,
+    /// First name written of each inode, by address: the tree keeps the inodes alive meanwhile.
+    names: HashMap<*const Inode, RootPath>,
+    /// Directories on the way down that are not written yet.
+    open: Vec<(RootPath, super::Meta)>,
+}
+
+impl Differ {
+    fn directory(&mut self, at: &RootPath, new: &Arc<Directory>, old: &Arc<Directory>) -> io::Result<()> {
+        if Arc::ptr_eq(new, old) {
+            return Ok(());
+        }
+        for name in old.children.keys().filter(|name| !new.children.contains_key(*name)) {
+            self.emit(Change::Remove { path: at.join(name) });
+        }
+        for (name, node) in &new.children {
+            self.node(&at.join(name), node, old.children.get(name))?;
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, path: &RootPath, new: &Node, old: Option<&Node>) -> io::Result<()> {
+        match (new, old) {
+            (new, Some(old)) if new.is(old) => {}
+            (Node::Directory(new), Some(Node::Directory(old))) => {
+                if same_owner_and_mode(&new.meta, &old.meta) {
+                    self.open.push((path.clone(), new.meta.clone()));
+                    self.directory(path, new, old)?;
+                    // Already drained when something below was written.
+                    if self.open.last().is_some_and(|(open, _)| open == path) {
+                        self.open.pop();
+                    }
+                } else {
+                    self.emit(Change::Directory { path: path.clone(), meta: new.meta.clone() });
+                    self.directory(path, new, old)?;
+                }
+            }
+            (Node::Directory(new), _) => {
+                self.emit(Change::Directory { path: path.clone(), meta: new.meta.clone() });
+                for (name, node) in &new.children {
+                    self.node(&path.join(name), node, None)?;
+                }
+            }
+            (Node::Inode(new), old) => {
+                let known = self.names.get(&Arc::as_ptr(new)).cloned();
+                let unchanged = match (&known, old) {
+                    (None, Some(Node::Inode(old))) => same_inode(new, old)?,
+                    _ => false,
+                };
+                if unchanged {
+                    return Ok(());
+                }
+                match known {
+                    Some(target) => self.emit(Change::Link { path: path.clone(), target }),
+                    None => {
+                        self.names.insert(Arc::as_ptr(new), path.clone());
+                        self.emit(Change::Put { path: path.clone(), inode: Arc::clone(new) });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn emit(&mut self, change: Change) {
+        let parents = self.open.drain(..).map(|(path, meta)| Change::Directory { path, meta });
+        self.out.extend(parents);
+        self.out.push(change);
+    }
+}
+
+/// All of DIFF-1 that a directory has.
+fn same_owner_and_mode(a: &super::Meta, b: &super::Meta) -> bool {
+    const CAPABILITY: &[u8] = b"security.capability";
+    (a.mode, a.uid, a.gid) == (b.mode, b.uid, b.gid) && a.xattrs.get(CAPABILITY) == b.xattrs.get(CAPABILITY)
+}
+
+/// DIFF-1 for everything else. The content of files is compared when all the rest is equal: the reference
+/// trusts size and time there, and loses writes of the same clock tick (M-23).
+fn same_inode(a: &Inode, b: &Inode) -> io::Result<bool> {
+    if !same_owner_and_mode(&a.meta, &b.meta) || a.meta.mtime != b.meta.mtime {
+        return Ok(false);
+    }
+    Ok(match (&a.kind, &b.kind) {
+        (Kind::File(a), Kind::File(b)) => a.size == b.size && same_content(a, b)?,
+        (Kind::Symlink(a), Kind::Symlink(b)) => a == b,
+        (Kind::CharDevice(a, b), Kind::CharDevice(c, d)) | (Kind::BlockDevice(a, b), Kind::BlockDevice(c, d)) => {
+            (a, b) == (c, d)
+        }
+        (Kind::Fifo, Kind::Fifo) => true,
+        _ => false,
+    })
+}
+
+fn same_content(a: &File, b: &File) -> io::Result<bool> {
+    Ok(a.size == 0 || a.digest()? == b.digest()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Meta, Time};
+    use super::*;
+
+    fn path(text: &str) -> RootPath {
+        RootPath::clamped(text.as_bytes())
+    }
+
+    fn file(text: &str) -> Node {
+        let meta = Meta { mtime: Time { seconds: 1, nanos: 0 }, ..Meta::with_mode(0o644) };
+        Inode { meta, kind: Kind::File(File::inline(text.as_bytes())) }.into()
+    }
+
+    fn with(files: &[(&str, &str)]) -> RootFs {
+        let mut fs = RootFs::empty();
+        for (name, text) in files {
+            let path = path(name);
+            fs.make_directories(&path.split_last().unwrap().0, &Meta::with_mode(0o755)).unwrap();
+            assert!(fs.insert(&path, file(text)));
+        }
+        fs
+    }
+
+    fn check(lower: &RootFs, upper: &RootFs, want: &[&str]) {
+        let changes = upper.changes_since(lower).unwrap();
+        let shown: Vec<String> = changes
+            .0
+            .iter()
+            .map(|change| match change {
+                Change::Directory { path, .. } => format!("{path}/"),
+                Change::Put { path, .. } => path.to_string(),
+                Change::Link { path, target } => format!("{path} = {target}"),
+                Change::Remove { path } => format!("-{path}"),
+                Change::Opaque { path } => format!("--{path}"),
+            })
+            .collect();
+        assert_eq!(shown, want);
+        let mut applied = lower.clone();
+        applied.apply(&changes).unwrap();
+        assert!(applied.changes_since(upper).unwrap().0.is_empty(), "apply(a, diff(a, b)) = b");
+        assert!(upper.changes_since(&applied).unwrap().0.is_empty(), "apply(a, diff(a, b)) = b");
+    }
+
+    #[test]
+    fn tar_2_parents_of_a_change_are_written_once() {
+        let lower = with(&[("a/b/one", "1"), ("a/c/two", "2")]);
+        let upper = with(&[("a/b/one", "1"), ("a/b/new", "n"), ("a/c/two", "3")]);
+        check(&lower, &upper, &["/a/", "/a/b/", "/a/b/new", "/a/c/", "/a/c/two"]);
+    }
+
+    #[test]
+    fn diff_4_equal_content_and_time_is_no_change() {
+        check(&with(&[("a/x", "1")]), &with(&[("a/x", "1")]), &[]);
+    }
+
+    #[test]
+    fn tar_11_removals_come_first_and_name_the_top_only() {
+        check(&with(&[("d/x/y", "1"), ("k", "2")]), &with(&[("a", "n"), ("k", "2")]), &["-/d", "/a"]);
+    }
+
+    #[test]
+    fn apply_2_a_directory_becomes_a_file_and_back() {
+        let (dir, plain) = (with(&[("x/y", "1")]), with(&[("x", "1")]));
+        check(&dir, &plain, &["/x"]);
+        check(&plain, &dir, &["/x/", "/x/y"]);
+    }
+
+    #[test]
+    fn tar_8_the_second_name_is_a_link() {
+        let mut upper = RootFs::empty();
+        let node = file("same");
+        assert!(upper.insert(&path("b"), node.clone()) && upper.insert(&path("a"), node));
+        check(&RootFs::empty(), &upper, &["/a", "/b = /a"]);
+    }
+
+    #[test]
+    fn apply_3_opaque_hides_the_lower_only_whatever_the_order() {
+        let mut fs = with(&[("d/old", "1")]);
+        let Node::Inode(inode) = file("new") else { unreachable!() };
+        let entries = vec![Change::Put { path: path("d/new"), inode }, Change::Opaque { path: path("d") }];
+        fs.apply(&Changes(entries)).unwrap();
+        assert!(fs.get(&path("d/new")).is_some() && fs.get(&path("d/old")).is_none());
+    }
+}
