@@ -1,1 +1,3 @@
+//! The `kiln` program.
+
 fn main() {}

@@ -82,6 +82,7 @@ pub struct Index {
 
 /// What the bytes behind an image reference turn out to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, never in a collection")]
 pub enum Document {
     /// One image.
     Manifest(Manifest),

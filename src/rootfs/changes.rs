@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -113,14 +113,26 @@ impl RootFs {
     /// Shared parts are not looked at. Files with equal metadata, size and time are compared by content.
     /// A directory whose only difference is its time is no change.
     pub fn changes_since(&self, lower: &Self) -> io::Result<Changes> {
-        let mut diff = Differ { out: Vec::new(), names: HashMap::new(), open: Vec::new() };
-        diff.directory(&RootPath::root(), self.root(), lower.root())?;
-        Ok(Changes(diff.out))
+        let mut first = Differ::default();
+        first.directory(&RootPath::root(), self.root(), lower.root())?;
+        // An unchanged name may precede a changed one of the same inode: then all names are written (TAR-8).
+        let changed: HashSet<_> = first.names.into_keys().filter(|inode| first.skipped.contains(inode)).collect();
+        if changed.is_empty() {
+            return Ok(Changes(first.out));
+        }
+        let mut second = Differ { changed, ..Differ::default() };
+        second.directory(&RootPath::root(), self.root(), lower.root())?;
+        Ok(Changes(second.out))
     }
 }
 
+#[derive(Default)]
 struct Differ {
     out: Vec<Change>,
+    /// Inodes of which a name was found unchanged.
+    skipped: HashSet<*const Inode>,
+    /// Inodes to write under all their names, unchanged ones too.
+    changed: HashSet<*const Inode>,
     /// First name written of each inode, by address: the tree keeps the inodes alive meanwhile.
     names: HashMap<*const Inode, RootPath>,
     /// Directories on the way down that are not written yet.
@@ -165,20 +177,19 @@ impl Differ {
             }
             (Node::Inode(new), old) => {
                 let known = self.names.get(&Arc::as_ptr(new)).cloned();
-                let unchanged = match (&known, old) {
-                    (None, Some(Node::Inode(old))) => same_inode(new, old)?,
-                    _ => false,
-                };
-                if unchanged {
+                if let Some(target) = known {
+                    self.emit(Change::Link { path: path.clone(), target });
                     return Ok(());
                 }
-                match known {
-                    Some(target) => self.emit(Change::Link { path: path.clone(), target }),
-                    None => {
-                        self.names.insert(Arc::as_ptr(new), path.clone());
-                        self.emit(Change::Put { path: path.clone(), inode: Arc::clone(new) });
-                    }
+                if !self.changed.contains(&Arc::as_ptr(new))
+                    && let Some(Node::Inode(old)) = old
+                    && same_inode(new, old)?
+                {
+                    self.skipped.insert(Arc::as_ptr(new));
+                    return Ok(());
                 }
+                self.names.insert(Arc::as_ptr(new), path.clone());
+                self.emit(Change::Put { path: path.clone(), inode: Arc::clone(new) });
             }
         }
         Ok(())
@@ -292,6 +303,16 @@ mod tests {
         let node = file("same");
         assert!(upper.insert(&path("b"), node.clone()) && upper.insert(&path("a"), node));
         check(&RootFs::empty(), &upper, &["/a", "/b = /a"]);
+    }
+
+    #[test]
+    fn tar_8_an_unchanged_name_before_a_new_one_is_written_too() {
+        let lower = with(&[("a", "same")]);
+        let mut upper = lower.clone();
+        // A copied-up file is a new inode with the metadata and content of the old one.
+        let node = file("same");
+        assert!(upper.insert(&path("a"), node.clone()) && upper.insert(&path("b"), node));
+        check(&lower, &upper, &["/a", "/b = /a"]);
     }
 
     #[test]
