@@ -1,0 +1,12 @@
+//! The Dockerfile language: text to syntax tree and back (dockerfile.md, LEX and the syntax half of each instruction).
+//!
+//! `grammar/dockerfile.ebnf` is the truth about syntax; each production has one nom function of the same name here.
+
+mod ast;
+mod diagnostic;
+
+pub use ast::{
+    AddFlags, ArgPair, Command, CommandLine, CopyFlags, Copying, Dockerfile, Flag, Heredoc, Instruction, Item,
+    ItemKind, Keyword, Lines, Onbuild, Pair, Source, Span, Word,
+};
+pub use diagnostic::{Diagnostic, Severity};

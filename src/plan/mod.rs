@@ -1,0 +1,8 @@
+//! From syntax tree to a graph of stages with every argument resolved, before any step runs (dockerfile.md).
+
+mod model;
+
+pub use model::{
+    BaseRef, CopyFrom, CopyOp, CopySource, ImageId, MetaOp, Mount, MountFrom, MountKind, Network, Op, Plan, RunOp,
+    RunScript, Security, Sharing, Stage, Step, WorkdirOp,
+};
