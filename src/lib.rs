@@ -1,8 +1,12 @@
 //! kiln turns a Dockerfile into an OCI image without a daemon and without root.
 
+pub mod archive;
 pub mod cache;
 pub mod dockerfile;
 pub mod image;
+pub mod layer;
 pub mod plan;
 pub mod progress;
 pub mod rootfs;
+pub mod snapshot;
+pub mod store;

@@ -244,6 +244,18 @@ impl Manifest {
 }
 
 impl Index {
+    /// An index of OCI media types.
+    pub fn of(manifests: Vec<Descriptor>) -> Self {
+        Self { wire: Wire::Oci, manifests, annotations: BTreeMap::new() }
+    }
+
+    /// The entry for `platform`: the first that satisfies it, an entry that names no platform counting last.
+    /// Attestations (platform `unknown`) are never chosen.
+    pub fn select(&self, platform: &Platform) -> Option<&Descriptor> {
+        let fits = |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|has| has.satisfies(platform));
+        self.manifests.iter().find(fits).or_else(|| self.manifests.iter().find(|entry| entry.platform.is_none()))
+    }
+
     /// The bytes to store.
     pub fn to_json(&self) -> Vec<u8> {
         let json = IndexJson {

@@ -1,0 +1,104 @@
+//! Packing of finished steps while later ones run.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use crate::cache::{Parent, Preimage, Record};
+use crate::store::{LockGuard, Store};
+
+use super::layer::{Layer, Packing};
+use super::state::State;
+
+/// What is left to do for a step that has run.
+pub(super) struct Job {
+    pub(super) layer: Layer,
+    /// The state it ran on.
+    pub(super) below: Arc<State>,
+    /// Its key by history.
+    pub(super) quick: Preimage,
+    /// Gives the inputs of its key by content; looked at after packing, which has read the files.
+    pub(super) exact: Box<dyn FnOnce() -> io::Result<Preimage> + Send>,
+    pub(super) text: String,
+    pub(super) created: i64,
+    /// Makes other builds wait that want the same step.
+    pub(super) lock: Option<LockGuard>,
+    /// Set when the layer is part of the image to be written.
+    pub(super) packing: Option<Packing>,
+}
+
+/// A queue of jobs, worked on in order.
+pub(super) struct Finisher {
+    jobs: Sender<Job>,
+    queue: Receiver<Job>,
+    failed: Mutex<Option<io::Error>>,
+}
+
+impl Finisher {
+    pub(super) fn new() -> Self {
+        let (jobs, queue) = unbounded();
+        Self { jobs, queue, failed: Mutex::new(None) }
+    }
+
+    /// Queues a job. A job may wait for the layers below its own: they were queued before it.
+    pub(super) fn submit(&self, job: Job) {
+        if let Err(refused) = self.jobs.send(job) {
+            refused.into_inner().layer.abandon();
+        }
+    }
+
+    /// A worker: ends when the finisher has been closed and the queue is empty.
+    pub(super) fn work(queue: &Receiver<Job>, failed: &Mutex<Option<io::Error>>, store: &Store) {
+        for job in queue {
+            if let Err(error) = job.finish(store) {
+                failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+        }
+    }
+
+    /// Runs `build` with `threads` workers beside it, and returns when all jobs are done.
+    pub(super) fn beside<T>(threads: usize, store: &Store, build: impl FnOnce(&Self) -> T) -> (T, Option<io::Error>) {
+        let finisher = Self::new();
+        let failed = Mutex::new(None);
+        let result = std::thread::scope(|scope| {
+            for _ in 0..threads.max(1) {
+                let queue = finisher.queue.clone();
+                let failed = &failed;
+                scope.spawn(move || Self::work(&queue, failed, store));
+            }
+            let result = build(&finisher);
+            drop(finisher);
+            result
+        });
+        (result, failed.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Job {
+    fn finish(self, store: &Store) -> io::Result<()> {
+        let layer = self.layer.finish(self.packing)?;
+        let exact = (self.exact)()?.with_parent(exact_parent(&self.quick, &self.below)?);
+        let marker = marker(&exact);
+        let record = Record { preimage: self.quick, text: self.text, created: self.created, layer };
+        store.put_step(&record.preimage.key().hex(), &record.to_json())?;
+        let record = Record { preimage: exact, ..record };
+        store.put_step(&record.preimage.key().hex(), &record.to_json())?;
+        store.put_step(&marker, b"")?;
+        drop(self.lock);
+        Ok(())
+    }
+}
+
+/// The parent of a key by content.
+pub(super) fn exact_parent(quick: &Preimage, below: &State) -> io::Result<Parent> {
+    Ok(if quick.parent == Parent::Independent { Parent::Independent } else { Parent::Content(below.content()?) })
+}
+
+/// Stands in the store once any step of this definition has run. Without it no key by content can hit, and what that
+/// key needs (the packing of the step before, digests of files) need not be waited for.
+pub(super) fn marker(definition: &Preimage) -> String {
+    let mut definition = definition.with_parent(Parent::Scratch);
+    definition.inputs.clear();
+    format!("seen-{}", definition.key().hex())
+}

@@ -1,0 +1,134 @@
+//! What each step's key is made of (cache.md, KEY).
+
+use serde_json::{Value, json};
+
+use crate::cache::{Input, Parent, Preimage};
+use crate::image::Platform;
+use crate::plan::{CopyOp, CopySource, Mount, MountKind, RunOp, Sharing, WorkdirOp};
+
+/// What the machine and the command line add to the definition of a RUN (KEY-3).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Surroundings {
+    pub(super) hostname: String,
+    /// Names only: addresses are dropped (KEY-3).
+    pub(super) hosts: Vec<String>,
+    pub(super) shm_size: u64,
+    pub(super) ulimits: Vec<String>,
+}
+
+/// A RUN. Proxy arguments, secrets' values and cache mounts' contents are not in it (KEY-4).
+pub(super) fn run(
+    platform: &Platform,
+    parent: Parent,
+    op: &RunOp,
+    around: &Surroundings,
+    inputs: Vec<Input>,
+) -> Preimage {
+    let script = op.script.as_ref().map(|script| json!([script.path, String::from_utf8_lossy(&script.content)]));
+    let definition = json!({
+        "op": "run",
+        "argv": op.argv,
+        "env": op.env,
+        "cwd": op.cwd,
+        "user": op.user,
+        "network": format!("{:?}", op.network),
+        "security": format!("{:?}", op.security),
+        "mounts": op.mounts.iter().map(mount).collect::<Vec<_>>(),
+        "script": script,
+        "hostname": around.hostname,
+        "hosts": around.hosts,
+        "shm": around.shm_size,
+        "ulimits": around.ulimits,
+    });
+    Preimage::new(platform.to_string(), parent, definition.to_string(), inputs)
+}
+
+/// The options of a mount that count: contents come as inputs, or not at all (KEY-3, KEY-4, KEY-6, KEY-7).
+fn mount(mount: &Mount) -> Value {
+    let what = match &mount.kind {
+        MountKind::Bind { .. } => json!("bind"),
+        // KEY-6: which custom id or sharing does not count, only that there is one.
+        MountKind::Cache { id, sharing, .. } => {
+            json!(["cache", *id != mount.target || *sharing != Sharing::Shared])
+        }
+        MountKind::Tmpfs { size } => json!(["tmpfs", size]),
+        MountKind::Secret { id, required, env, file, mode, uid, gid } => {
+            json!(["secret", id, required, env, file, mode, uid, gid])
+        }
+        MountKind::Ssh { id, required, mode, uid, gid } => json!(["ssh", id, required, mode, uid, gid]),
+    };
+    json!([mount.target, mount.read_only, what])
+}
+
+/// A COPY or ADD; `inputs` mark the sources, and the destination's user database where names must be looked up (KEY-8).
+pub(super) fn copy(platform: &Platform, parent: Parent, op: &CopyOp, inputs: Vec<Input>) -> Preimage {
+    let sources: Vec<Value> = op
+        .sources
+        .iter()
+        .map(|source| match source {
+            CopySource::Path(_) => json!("path"),
+            CopySource::Heredoc { name, content } => json!(["heredoc", name, String::from_utf8_lossy(content)]),
+            CopySource::Url(_) => json!("url"),
+            CopySource::Git(_) => json!("git"),
+        })
+        .collect();
+    let definition = json!({
+        "op": if op.add { "add" } else { "copy" },
+        "sources": sources,
+        "destination": op.destination,
+        "chown": op.chown,
+        "chmod": op.chmod,
+        "link": op.link,
+        "parents": op.parents,
+        "exclude": op.exclude,
+        "unpack": op.unpack,
+        "keep-git-dir": op.keep_git_dir,
+    });
+    // KEY-9: a linked copy does not look at what is below.
+    let parent = if op.link { Parent::Independent } else { parent };
+    Preimage::new(platform.to_string(), parent, definition.to_string(), inputs)
+}
+
+/// WORKDIR (KEY-10).
+pub(super) fn workdir(
+    platform: &Platform,
+    parent: Parent,
+    op: &WorkdirOp,
+    epoch: Option<i64>,
+    inputs: Vec<Input>,
+) -> Preimage {
+    let definition = json!({ "op": "workdir", "path": op.path, "user": op.user, "epoch": epoch });
+    Preimage::new(platform.to_string(), parent, definition.to_string(), inputs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_key(change: fn(&mut RunOp)) -> String {
+        let mut op = RunOp {
+            argv: vec!["/bin/sh".into(), "-c".into(), "x".into()],
+            env: vec!["A=1".into()],
+            proxy_env: vec![],
+            cwd: "/".into(),
+            user: String::new(),
+            network: crate::plan::Network::Default,
+            security: crate::plan::Security::Sandbox,
+            mounts: vec![],
+            script: None,
+        };
+        change(&mut op);
+        run(&Platform::host(), Parent::Scratch, &op, &Surroundings::default(), vec![]).key().hex()
+    }
+
+    #[test]
+    fn key_3_and_4_what_counts_in_a_run() {
+        let plain = run_key(|_| {});
+        assert_eq!(plain, run_key(|op| op.proxy_env.push("HTTP_PROXY=x".into())), "KEY-4");
+        assert_ne!(plain, run_key(|op| op.argv.push("y".into())));
+        assert_ne!(plain, run_key(|op| op.env.push("B=2".into())), "KEY-5");
+        assert_ne!(plain, run_key(|op| op.user.push('1')));
+        assert_ne!(plain, run_key(|op| op.cwd.push('1')));
+        assert_ne!(plain, run_key(|op| op.network = crate::plan::Network::None));
+    }
+}

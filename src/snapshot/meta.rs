@@ -1,0 +1,125 @@
+use std::ffi::CString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags, chownat, lgetxattr, llistxattr,
+    lremovexattr, lsetxattr, makedev, mknodat, utimensat,
+};
+use rustix::io::Errno;
+
+use crate::rootfs::{Kind, Meta, Time, Xattrs};
+
+/// Names by which overlayfs keeps its own marks, privileged and not.
+const OVERLAY_XATTRS: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
+/// Marks a directory that hides all below it.
+const OPAQUE: &str = "trusted.overlay.opaque";
+/// The same where `trusted.` cannot be written.
+const USER_OPAQUE: &str = "user.overlay.opaque";
+
+/// Gives what stands at `path` its owner, mode, attributes and times, in the order in which none undoes another.
+/// An attribute that the filesystem refuses is left out, as the reference does (COPY-33).
+pub fn set_meta(path: &Path, meta: &Meta, symlink: bool) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
+    chownat(CWD, path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+    if !symlink {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(meta.mode))?;
+    }
+    for (name, value) in &meta.xattrs {
+        let Ok(name) = CString::new(&name[..]) else { continue };
+        match lsetxattr(path, &*name, value, XattrFlags::empty()) {
+            Ok(()) | Err(Errno::NOTSUP | Errno::PERM | Errno::INVAL) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    set_time(path, meta.mtime)
+}
+
+/// Sets both times to `time`; links are not followed.
+pub(super) fn set_time(path: &Path, time: Time) -> io::Result<()> {
+    let time = Timespec { tv_sec: time.seconds, tv_nsec: i64::from(time.nanos) };
+    let times = Timestamps { last_access: time, last_modification: time };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// Makes a device or pipe. Other kinds are none of its business.
+pub fn make_node(path: &Path, kind: &Kind) -> io::Result<()> {
+    let (file_type, device) = match kind {
+        Kind::CharDevice(major, minor) => (FileType::CharacterDevice, makedev(*major, *minor)),
+        Kind::BlockDevice(major, minor) => (FileType::BlockDevice, makedev(*major, *minor)),
+        Kind::Fifo => (FileType::Fifo, 0),
+        Kind::File(_) | Kind::Symlink(_) => return Err(io::ErrorKind::InvalidInput.into()),
+    };
+    Ok(mknodat(CWD, path, file_type, Mode::from_raw_mode(0o600), device)?)
+}
+
+/// Makes overlayfs hide what lower layers have at `path` (kernel documentation, overlayfs: whiteouts).
+pub fn make_whiteout(path: &Path) -> io::Result<()> {
+    Ok(mknodat(CWD, path, FileType::CharacterDevice, Mode::empty(), 0)?)
+}
+
+/// Makes overlayfs hide what lower layers have in the directory `path`.
+pub fn set_opaque(path: &Path) -> io::Result<()> {
+    Ok(lsetxattr(path, OPAQUE, b"y", XattrFlags::empty())?)
+}
+
+/// Undoes [`set_opaque`].
+pub(super) fn clear_opaque(path: &Path) -> io::Result<()> {
+    for name in [OPAQUE, USER_OPAQUE] {
+        match lremovexattr(path, name) {
+            Ok(()) | Err(Errno::NODATA | Errno::NOTSUP | Errno::PERM) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a directory hides all below it.
+pub(super) fn is_opaque(path: &Path) -> bool {
+    let mut value = [0; 1];
+    [OPAQUE, USER_OPAQUE].iter().any(|name| lgetxattr(path, *name, &mut value[..]) == Ok(1) && value == *b"y")
+}
+
+/// Mode, owner, time and attributes of what stands at `path`; overlayfs's own attributes are left out.
+pub(super) fn read_meta(path: &Path, stat: &std::fs::Metadata) -> io::Result<Meta> {
+    Ok(Meta {
+        mode: stat.mode() & 0o7777,
+        uid: stat.uid(),
+        gid: stat.gid(),
+        mtime: Time { seconds: stat.mtime(), nanos: u32::try_from(stat.mtime_nsec()).unwrap_or_default() },
+        xattrs: read_xattrs(path)?,
+    })
+}
+
+fn read_xattrs(path: &Path) -> io::Result<Xattrs> {
+    let mut names = vec![0; 256];
+    let length = loop {
+        match llistxattr(path, &mut names[..]) {
+            Ok(length) => break length,
+            Err(Errno::RANGE) => names.resize(names.len() * 4, 0),
+            Err(Errno::NOTSUP) => return Ok(Xattrs::new()),
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let mut xattrs = Xattrs::new();
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        if OVERLAY_XATTRS.iter().any(|prefix| name.starts_with(prefix)) || name == b"security.selinux" {
+            continue;
+        }
+        let mut value = vec![0; 256];
+        loop {
+            match lgetxattr(path, std::ffi::OsStr::from_bytes(name), &mut value[..]) {
+                Ok(length) => {
+                    xattrs.insert(name.into(), value[..length].into());
+                    break;
+                }
+                Err(Errno::RANGE) => value.resize(value.len() * 4, 0),
+                Err(Errno::NODATA | Errno::NOTSUP | Errno::PERM | Errno::ACCESS) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(xattrs)
+}

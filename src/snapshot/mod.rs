@@ -1,0 +1,14 @@
+//! Root filesystems on disk: what a step changed in an overlay's upper or in a work tree, and the way back from
+//! entries to files (layers.md, DIFF).
+
+mod meta;
+mod overlay;
+mod tree_files;
+mod work_tree;
+mod write;
+
+pub use meta::{make_node, make_whiteout, set_meta, set_opaque};
+pub use overlay::{diff, settle};
+pub use tree_files::TreeFiles;
+pub use work_tree::WorkTree;
+pub use write::{unpack, write};

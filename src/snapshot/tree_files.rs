@@ -1,0 +1,36 @@
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
+
+use crate::rootfs::{Files, RootPath};
+
+/// The files below a directory, which may be renamed meanwhile.
+#[derive(Debug)]
+pub struct TreeFiles {
+    dir: OwnedFd,
+}
+
+impl TreeFiles {
+    /// Holds the directory at `path`.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self { dir: open(path, flags, Mode::empty())? })
+    }
+
+    /// A path to the directory that holds for this process, and for children that have not executed anything yet, even after
+    /// a rename.
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.dir.as_raw_fd()))
+    }
+}
+
+impl Files for TreeFiles {
+    fn open(&self, path: &RootPath) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        Ok(File::from(openat2(&self.dir, path.as_path(), flags, Mode::empty(), resolve)?))
+    }
+}

@@ -1,0 +1,206 @@
+//! What kiln keeps between builds: an ordinary OCI image layout, with kiln's own files beside it in `kiln/`.
+//!
+//! ```text
+//! <store>/oci-layout  index.json  blobs/sha256/…     images and layers: any OCI tool can read them
+//! <store>/kiln/format                                version of everything below
+//! <store>/kiln/trees/<diff_id>/                      layers unpacked in overlay form
+//! <store>/kiln/lists/<diff_id>                       their entries without the bytes of files
+//! <store>/kiln/wraps/<diff_id>                       descriptor of the blob that holds the layer
+//! <store>/kiln/steps/<key>                           step records
+//! <store>/kiln/contexts/<id>                         remembered digests of context files
+//! <store>/kiln/mounts/<id>/                          cache mounts
+//! <store>/kiln/{tmp,locks}/
+//! ```
+//!
+//! Every file is written aside and renamed, so that a killed build leaves nothing half-written under a final name.
+//! Nothing is synced to disk: all of it can be made again.
+
+mod blobs;
+mod images;
+mod lock;
+mod temp;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::image::{Descriptor, DiffId};
+
+pub use blobs::{BlobSource, BlobWriter};
+pub use images::StoredImage;
+pub use lock::LockGuard;
+pub use temp::TempDir;
+
+/// Version of the files under `kiln/`.
+const FORMAT: &str = "1";
+
+/// The bytes of `oci-layout` (ARC-5).
+const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// A store that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A directory or file of it cannot be made or read.
+    #[error("cannot use the store at {path}")]
+    Io {
+        /// The store.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A newer kiln wrote it.
+    #[error("the store at {path} has format {found}; this kiln knows format {FORMAT}")]
+    Format {
+        /// The store.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+    },
+}
+
+/// A store. Several processes may use one at once.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Opens the store in `root`, making it if it is not there, and removes what killed builds have left in it.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::Io { path: root.to_owned(), source };
+        let root_dir = std::path::absolute(root).map_err(failed)?;
+        let store = Self { root: root_dir };
+        match fs::read_to_string(store.kiln("format")) {
+            Ok(found) if found.trim() == FORMAT => {}
+            Ok(found) => {
+                return Err(StoreError::Format { path: root.to_owned(), found: found.trim().to_owned() });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => store.create().map_err(failed)?,
+            Err(error) => return Err(failed(error)),
+        }
+        store.sweep().map_err(failed)?;
+        Ok(store)
+    }
+
+    fn create(&self) -> io::Result<()> {
+        fs::create_dir_all(self.root.join("blobs/sha256"))?;
+        for dir in ["trees", "lists", "wraps", "steps", "contexts", "mounts", "tmp", "locks"] {
+            fs::create_dir_all(self.kiln(dir))?;
+        }
+        self.replace(&self.root.join("oci-layout"), OCI_LAYOUT)?;
+        if !self.root.join("index.json").exists() {
+            self.replace(&self.root.join("index.json"), &crate::image::Index::of(Vec::new()).to_json())?;
+        }
+        self.replace(&self.kiln("format"), FORMAT.as_bytes())
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn kiln(&self, name: &str) -> PathBuf {
+        self.root.join("kiln").join(name)
+    }
+
+    /// Writes a small file aside and renames it.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix("file-").tempfile_in(self.kiln("tmp"))?;
+        file.write_all(bytes)?;
+        file.persist(path).map(drop).map_err(|error| error.error)
+    }
+
+    fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The record under `key`, which is a plain file name.
+    pub fn step(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
+        Self::read(&self.kiln("steps").join(key))
+    }
+
+    /// Whether there is a record under `key`.
+    pub fn has_step(&self, key: &str) -> bool {
+        self.kiln("steps").join(key).exists()
+    }
+
+    /// Keeps a record.
+    pub fn put_step(&self, key: &str, record: &[u8]) -> io::Result<()> {
+        self.replace(&self.kiln("steps").join(key), record)
+    }
+
+    /// The entries of a layer, as `layer::list` wrote them.
+    pub fn list(&self, layer: &DiffId) -> io::Result<Option<Vec<u8>>> {
+        Self::read(&self.kiln("lists").join(layer.0.hex()))
+    }
+
+    /// Whether the entries of a layer are known, and its files are here in one form or the other.
+    pub fn holds_layer(&self, layer: &DiffId) -> bool {
+        self.kiln("lists").join(layer.0.hex()).exists()
+            && (self.tree(layer).is_some()
+                || self.blob_of(layer).ok().flatten().is_some_and(|blob| self.has(&blob.digest)))
+    }
+
+    /// Keeps the entries of a layer.
+    pub fn put_list(&self, layer: &DiffId, list: &[u8]) -> io::Result<()> {
+        self.replace(&self.kiln("lists").join(layer.0.hex()), list)
+    }
+
+    /// The blob that holds a layer. Whether the blob is in the store is another question.
+    pub fn blob_of(&self, layer: &DiffId) -> io::Result<Option<Descriptor>> {
+        let bytes = Self::read(&self.kiln("wraps").join(layer.0.hex()))?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    /// Remembers which blob holds a layer.
+    pub fn set_blob_of(&self, layer: &DiffId, blob: &Descriptor) -> io::Result<()> {
+        self.replace(&self.kiln("wraps").join(layer.0.hex()), &serde_json::to_vec(blob)?)
+    }
+
+    /// The directory that holds a layer in overlay form.
+    pub fn tree(&self, layer: &DiffId) -> Option<PathBuf> {
+        let path = self.kiln("trees").join(layer.0.hex());
+        path.is_dir().then_some(path)
+    }
+
+    /// Takes `dir` as the tree of a layer. Where another build was first, `dir` is dropped: both are equal.
+    pub fn adopt_tree(&self, layer: &DiffId, dir: &Path) -> io::Result<()> {
+        let place = self.kiln("trees").join(layer.0.hex());
+        match fs::rename(dir, &place) {
+            Err(_) if place.is_dir() => Ok(()),
+            result => result,
+        }
+    }
+
+    /// The file of remembered digests of a context.
+    pub fn context_index(&self, id: &str) -> PathBuf {
+        self.kiln("contexts").join(id)
+    }
+
+    /// The directory of a cache mount; it may not be there yet.
+    pub fn mount_dir(&self, id: &str) -> PathBuf {
+        self.kiln("mounts").join(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opens_anew_and_again_and_refuses_a_newer_format() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        store.put_step("k", b"record").unwrap();
+        let again = Store::open(dir.path()).unwrap();
+        assert_eq!(again.step("k").unwrap().unwrap(), b"record");
+        assert_eq!(again.step("other").unwrap(), None);
+        fs::write(dir.path().join("kiln/format"), "9").unwrap();
+        let error = Store::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("format 9"), "{error}");
+    }
+}

@@ -1,0 +1,102 @@
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::Store;
+
+/// The lock by which a directory's owner shows that it lives.
+const OWNER: &str = "owner";
+
+/// A directory for work in progress, in the store's filesystem. It goes when dropped; should the process be killed, the next
+/// one to open the store removes it.
+#[derive(Debug)]
+pub struct TempDir {
+    path: PathBuf,
+    _owner: File,
+}
+
+impl Store {
+    /// Makes an empty directory for work in progress.
+    pub fn temp_dir(&self) -> io::Result<TempDir> {
+        loop {
+            let path = tempfile::Builder::new().prefix("work-").tempdir_in(self.kiln("tmp"))?.keep();
+            // Between the two calls a sweeper may take the directory for a dead one's.
+            let Ok(owner) = File::create(path.join(OWNER)) else { continue };
+            flock(&owner, FlockOperation::LockExclusive)?;
+            if path.join(OWNER).exists() {
+                return Ok(TempDir { path, _owner: owner });
+            }
+        }
+    }
+
+    /// Removes what dead builds have left in `tmp`.
+    pub(super) fn sweep(&self) -> io::Result<()> {
+        for entry in fs::read_dir(self.kiln("tmp"))? {
+            let entry = entry?;
+            let path = entry.path();
+            if !entry.file_type()?.is_dir() {
+                // A small file that was being written; its writer needs it for less than this.
+                let old = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
+                if old.is_some_and(|age| age.as_secs() > 3600) {
+                    let _gone = fs::remove_file(path);
+                }
+                continue;
+            }
+            let dead = match File::open(path.join(OWNER)) {
+                Ok(owner) => flock(&owner, FlockOperation::NonBlockingLockExclusive).is_ok(),
+                Err(_) => fs::metadata(&path)
+                    .and_then(|meta| meta.modified())
+                    .is_ok_and(|time| time.elapsed().is_ok_and(|age| age.as_secs() > 60)),
+            };
+            if dead {
+                remove_tree(&path);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Removes a directory with everything in it, as far as that is allowed.
+fn remove_tree(path: &Path) {
+    let _gone = fs::remove_dir_all(path);
+}
+
+impl TempDir {
+    /// A path in it that nobody has used yet.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The directory; `owner` in it is taken.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        remove_tree(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_dead_are_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let living = store.temp_dir().unwrap();
+        let dead = dir.path().join("kiln/tmp/work-dead");
+        fs::create_dir_all(dead.join("upper")).unwrap();
+        fs::write(dead.join(OWNER), "").unwrap();
+        Store::open(dir.path()).unwrap();
+        assert!(living.path().exists() && !dead.exists());
+        let path = living.path().to_owned();
+        drop(living);
+        assert!(!path.exists());
+    }
+}
