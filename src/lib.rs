@@ -1,12 +1,16 @@
 //! kiln turns a Dockerfile into an OCI image without a daemon and without root.
 
 pub mod archive;
+pub mod bases;
+pub mod build;
 pub mod cache;
 pub mod dockerfile;
 pub mod image;
 pub mod layer;
+pub mod output;
 pub mod plan;
 pub mod progress;
 pub mod rootfs;
+pub mod sandbox;
 pub mod snapshot;
 pub mod store;

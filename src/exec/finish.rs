@@ -23,55 +23,49 @@ pub(super) struct Job {
     pub(super) text: String,
     pub(super) created: i64,
     /// Makes other builds wait that want the same step.
-    pub(super) lock: Option<LockGuard>,
+    pub(super) lock: Option<(LockGuard, String)>,
     /// Set when the layer is part of the image to be written.
     pub(super) packing: Option<Packing>,
 }
 
 /// A queue of jobs, worked on in order.
-pub(super) struct Finisher {
-    jobs: Sender<Job>,
-    queue: Receiver<Job>,
-    failed: Mutex<Option<io::Error>>,
-}
+pub(super) struct Finisher(Sender<Job>);
 
 impl Finisher {
-    pub(super) fn new() -> Self {
+    /// Runs `build` with `threads` workers beside it, and returns when all jobs are done.
+    pub(super) fn beside<T>(
+        threads: usize,
+        store: &Store,
+        build: impl FnOnce(&Self) -> T,
+    ) -> (T, Option<io::Error>) {
         let (jobs, queue) = unbounded();
-        Self { jobs, queue, failed: Mutex::new(None) }
+        let failed = Mutex::new(None);
+        let result = std::thread::scope(|scope| {
+            for _ in 0..threads.max(1) {
+                let queue = queue.clone();
+                let failed = &failed;
+                scope.spawn(move || work(&queue, failed, store));
+            }
+            let finisher = Self(jobs);
+            build(&finisher)
+        });
+        (result, failed.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Queues a job. A job may wait for the layers below its own: they were queued before it.
     pub(super) fn submit(&self, job: Job) {
-        if let Err(refused) = self.jobs.send(job) {
+        if let Err(refused) = self.0.send(job) {
             refused.into_inner().layer.abandon();
         }
     }
+}
 
-    /// A worker: ends when the finisher has been closed and the queue is empty.
-    pub(super) fn work(queue: &Receiver<Job>, failed: &Mutex<Option<io::Error>>, store: &Store) {
-        for job in queue {
-            if let Err(error) = job.finish(store) {
-                failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            }
+/// A worker: ends when the finisher is gone and the queue is empty.
+fn work(queue: &Receiver<Job>, failed: &Mutex<Option<io::Error>>, store: &Store) {
+    for job in queue {
+        if let Err(error) = job.finish(store) {
+            failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
-    }
-
-    /// Runs `build` with `threads` workers beside it, and returns when all jobs are done.
-    pub(super) fn beside<T>(threads: usize, store: &Store, build: impl FnOnce(&Self) -> T) -> (T, Option<io::Error>) {
-        let finisher = Self::new();
-        let failed = Mutex::new(None);
-        let result = std::thread::scope(|scope| {
-            for _ in 0..threads.max(1) {
-                let queue = finisher.queue.clone();
-                let failed = &failed;
-                scope.spawn(move || Self::work(&queue, failed, store));
-            }
-            let result = build(&finisher);
-            drop(finisher);
-            result
-        });
-        (result, failed.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -85,7 +79,9 @@ impl Job {
         let record = Record { preimage: exact, ..record };
         store.put_step(&record.preimage.key().hex(), &record.to_json())?;
         store.put_step(&marker, b"")?;
-        drop(self.lock);
+        if let Some((lock, name)) = self.lock {
+            lock.remove(store, &name);
+        }
         Ok(())
     }
 }

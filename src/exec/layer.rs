@@ -8,8 +8,10 @@ use crate::cache::{LayerRecord, layer_content};
 use crate::image::{Compression, Descriptor, DiffId};
 use crate::layer;
 use crate::rootfs::{Changes, Files, RootPath};
-use crate::snapshot::{self, TreeFiles};
+use crate::snapshot;
 use crate::store::{BlobSource, Store};
+
+use super::tree::Tree;
 
 /// A layer. Clones are the same layer.
 #[derive(Clone)]
@@ -19,7 +21,7 @@ struct Inner {
     store: Arc<Store>,
     from: Origin,
     changes: OnceLock<Arc<Changes>>,
-    tree: Mutex<Option<Arc<TreeFiles>>>,
+    tree: Mutex<Option<Arc<Tree>>>,
     record: Mutex<Option<Result<LayerRecord, String>>>,
     recorded: Condvar,
 }
@@ -62,7 +64,7 @@ impl Layer {
     }
 
     /// A new layer. `tree` is given when its files already lie in overlay form in a directory of the store.
-    pub(super) fn fresh(store: &Arc<Store>, changes: Changes, tree: Option<Arc<TreeFiles>>) -> Self {
+    pub(super) fn fresh(store: &Arc<Store>, changes: Changes, tree: Option<Arc<Tree>>) -> Self {
         let layer = Self::with(store, Origin::Fresh, None);
         layer.0.changes.get_or_init(|| Arc::new(changes));
         *lock(&layer.0.tree) = tree;
@@ -111,26 +113,28 @@ impl Layer {
     fn listed(&self, diff_id: &DiffId) -> io::Result<Option<Changes>> {
         let Some(bytes) = self.0.store.list(diff_id)? else { return Ok(None) };
         let files: Arc<dyn Files> = Arc::new(TreeOf(Arc::downgrade(&self.0)));
-        Ok(layer::list::from_bytes(&bytes, files).ok())
+        Ok(layer::list::from_bytes(&bytes, &files).ok())
     }
 
     /// The layer's directory in overlay form, made now unless it is there.
-    pub fn tree(&self) -> io::Result<Arc<TreeFiles>> {
+    pub(super) fn tree(&self) -> io::Result<Arc<Tree>> {
         let mut tree = lock(&self.0.tree);
         if let Some(known) = &*tree {
             return Ok(Arc::clone(known));
         }
         let made = if let Origin::Fresh = self.0.from {
-            let dir = self.0.store.temp_dir()?;
-            snapshot::unpack(&*self.changes()?, dir.path())?;
-            TreeFiles::keeping(dir)?
+            let temp = Arc::new(self.0.store.temp_dir()?);
+            let dir = temp.join("tree");
+            std::fs::create_dir(&dir)?;
+            snapshot::unpack(&*self.changes()?, &dir)?;
+            Tree::temporary(dir, temp)?
         } else {
             let diff_id = self.record()?.diff_id;
             if self.0.store.tree(&diff_id).is_none() {
                 self.unpack_blob(&diff_id)?;
             }
             let path = self.0.store.tree(&diff_id).ok_or_else(|| io::Error::other("the layer's tree is gone"))?;
-            TreeFiles::open(&path)?
+            Tree::stored(&path)?
         };
         let made = Arc::new(made);
         *tree = Some(Arc::clone(&made));
@@ -144,11 +148,13 @@ impl Layer {
             return Ok(());
         }
         let blob = self.local_blob(diff_id)?;
-        let dir = self.0.store.temp_dir()?;
-        let compression = blob.media_type.compression().unwrap_or(Compression::None);
-        let changes = layer::unpack(self.0.store.open_blob(&blob.digest)?, compression, diff_id, dir.path())?;
+        let temp = self.0.store.temp_dir()?;
+        let dir = temp.join("tree");
+        std::fs::create_dir(&dir)?;
+        let compression = blob.media_type.compression().unwrap_or(Compression::Uncompressed);
+        let changes = layer::unpack(self.0.store.open_blob(&blob.digest)?, compression, diff_id, &dir)?;
         self.0.store.put_list(diff_id, &layer::list::to_bytes(&changes))?;
-        self.0.store.adopt_tree(diff_id, dir)
+        self.0.store.adopt_tree(diff_id, &dir)
     }
 
     /// A blob of the layer that lies in the store.
@@ -215,7 +221,7 @@ impl Layer {
         Ok(LayerRecord { diff_id, size, content: layer_content(&changes)? })
     }
 
-    fn pack_blob(&self, changes: &Changes, packing: Packing) -> io::Result<layer::PackedBlob> {
+    fn pack_blob(&self, changes: &Changes, packing: Packing) -> io::Result<layer::Packed> {
         let mut blob = self.0.store.new_blob()?;
         let packed = layer::pack_blob(changes, packing.compression, packing.level, packing.threads, &mut blob)?;
         let (digest, size) = blob.commit(None)?;
@@ -259,7 +265,7 @@ struct TreeOf(Weak<Inner>);
 impl Files for TreeOf {
     fn open(&self, path: &RootPath) -> io::Result<std::fs::File> {
         let inner = self.0.upgrade().ok_or_else(|| io::Error::other("the layer is no longer in use"))?;
-        Layer(inner).tree()?.open(path)
+        Layer(inner).tree()?.files().open(path)
     }
 }
 

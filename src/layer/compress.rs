@@ -128,17 +128,11 @@ impl<'a> Gzip<'a> {
             let compressed = deflate(&mut new_deflate(self.level), &block, &before, true)?;
             return self.put(&compressed);
         }
-        let workers = match &self.workers {
-            Some(workers) => workers.clone(),
-            None => {
-                let workers = spawn(self.level, self.threads);
-                self.workers = Some(workers.clone());
-                workers
-            }
-        };
+        let (level, threads) = (self.level, self.threads);
+        let workers = self.workers.get_or_insert_with(|| spawn(level, threads));
         let (done, result) = bounded(1);
-        let lost = |_| io::Error::other("the compressing threads have ended");
-        workers.send(Task { block, before, last, done }).map_err(lost)?;
+        let ended = |_| io::Error::other("the compressing threads have ended");
+        workers.send(Task { block, before, last, done }).map_err(ended)?;
         self.pending.push_back(result);
         self.block.reserve(BLOCK);
         while self.pending.len() > 2 * self.threads {

@@ -1,0 +1,51 @@
+use std::collections::BTreeMap;
+
+use crate::image::{ImageConfig, Platform, Reference};
+
+use super::{ImageId, Network};
+
+/// What the command line says about the meaning of the Dockerfile.
+#[derive(Clone, Debug)]
+pub struct PlanOptions {
+    /// `--build-arg`, all with a value.
+    pub build_args: BTreeMap<String, String>,
+    /// `--target`.
+    pub target: Option<String>,
+    /// `--label`, in order (LABEL-2).
+    pub labels: Vec<(String, String)>,
+    /// The platform to build for.
+    pub platform: Platform,
+    /// The platform that kiln runs on (`BUILDPLATFORM`).
+    pub build_platform: Platform,
+    /// `--network`: what `RUN --network=default` means.
+    pub network: Network,
+}
+
+/// What a name of a base or of a `--from` turned out to be.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// An image.
+    Image(ImageId, Box<ImageConfig>),
+    /// A named context that is a directory, by its name.
+    Directory(String),
+    /// A named context that is empty (`docker-image://scratch`).
+    Scratch,
+}
+
+/// A base cannot be had. The plan adds the line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BaseError {
+    /// One line, in the wording of the reference builder where it has one (D-26, D-27).
+    pub message: String,
+    /// The way out.
+    pub help: Option<String>,
+}
+
+/// Resolves the names of images: implemented by `bases`, and by fakes in tests.
+pub trait Bases {
+    /// The named context `name` for `platform` (NCTX-2), if there is one. Names are compared as NCTX-1 says.
+    fn context(&self, name: &str, platform: &Platform) -> Result<Option<Found>, BaseError>;
+
+    /// The image that a reference names, from the store or a registry.
+    fn image(&self, name: &Reference, platform: &Platform) -> Result<Found, BaseError>;
+}
