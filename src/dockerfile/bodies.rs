@@ -30,7 +30,7 @@ pub(super) fn read(openings: Vec<Opening<'_>>, lines: &[Line<'_>]) -> Option<(Ve
 }
 
 /// The heredocs put back behind their line, as shells and ONBUILD triggers want them (RUN-6, ONB-2).
-pub(super) fn attach(line: &str, heredocs: &[Heredoc]) -> String {
+pub fn attach(line: &str, heredocs: &[Heredoc]) -> String {
     heredocs.iter().fold(line.to_owned(), |mut text, heredoc| {
         text.push('\n');
         text.push_str(&heredoc.body);

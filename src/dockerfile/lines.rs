@@ -114,18 +114,6 @@ pub(super) fn join(lines: &[Line<'_>], escape: char) -> Logical {
 }
 
 impl Logical {
-    /// A logical line made of text that stands in no file, as ONBUILD triggers are.
-    pub(super) fn of_text(text: &str) -> Self {
-        Self {
-            text: text.trim().to_owned(),
-            pieces: vec![(0, 0)],
-            lines: Lines { first: 1, last: 1 },
-            taken: 0,
-            empty_continuation: false,
-            too_long: None,
-        }
-    }
-
     /// Where byte `offset` of the text stands in the file.
     fn locate(&self, offset: usize) -> usize {
         let next = self.pieces.partition_point(|(start, _)| *start <= offset);

@@ -17,6 +17,8 @@ pub use ast::{
     ItemKind, Keyword, Lines, Onbuild, Pair, Source, Span, Word,
 };
 pub use diagnostic::{Diagnostic, Severity};
+pub use bodies::attach as attach_heredocs;
+pub use grammar::heredocs::opens_alone;
 pub use instruction::csv_fields;
 pub use parse::{Parsed, parse, parse_trigger};
 pub use suggest::suggest;

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::image::DiffId;
-use crate::rootfs::Files;
+use crate::rootfs::{Files, RootPath};
 use crate::snapshot::TreeFiles;
 use crate::store::{Store, TempDir};
 
@@ -53,5 +53,49 @@ impl Tree {
     /// The files.
     pub(super) fn files(&self) -> Arc<dyn Files> {
         Arc::clone(&self.files) as Arc<dyn Files>
+    }
+}
+
+/// A directory for files that live as long as anything refers to them.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    dir: PathBuf,
+    files: Arc<ScratchFiles>,
+}
+
+#[derive(Debug)]
+struct ScratchFiles {
+    files: TreeFiles,
+    _temp: Arc<TempDir>,
+}
+
+impl Scratch {
+    /// An empty directory.
+    pub(super) fn new(store: &Store) -> io::Result<Self> {
+        Self::within(&Arc::new(store.temp_dir()?), "files")
+    }
+
+    /// A new directory `name` in `temp`.
+    pub(super) fn within(temp: &Arc<TempDir>, name: &str) -> io::Result<Self> {
+        let dir = temp.join(name);
+        std::fs::create_dir(&dir)?;
+        let files = Arc::new(ScratchFiles { files: TreeFiles::open(&dir)?, _temp: Arc::clone(temp) });
+        Ok(Self { dir, files })
+    }
+
+    /// The directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Opens files in it, and keeps it.
+    pub(super) fn files(&self) -> Arc<dyn Files> {
+        Arc::clone(&self.files) as Arc<dyn Files>
+    }
+}
+
+impl Files for ScratchFiles {
+    fn open(&self, path: &RootPath) -> io::Result<std::fs::File> {
+        self.files.open(path)
     }
 }

@@ -1,10 +1,24 @@
 //! From syntax tree to a graph of stages with every argument resolved, before any step runs (dockerfile.md).
+//!
+//! Pure but for [`Bases`], which resolves the names of images.
 
+mod copying;
+mod evaluate;
+mod expand;
+mod history;
 mod model;
+mod mounts;
 mod options;
+mod path;
+mod planner;
+mod ports;
+mod run;
+mod scope;
+mod stages;
 
 pub use model::{
     BaseRef, CopyFrom, CopyOp, CopySource, ImageId, MetaOp, Mount, MountFrom, MountKind, Network, Op, Plan, RunOp,
     RunScript, Security, Sharing, Stage, Step, WorkdirOp,
 };
 pub use options::{BaseError, Bases, Found, PlanOptions};
+pub use planner::plan;

@@ -58,6 +58,21 @@ impl Change {
     }
 }
 
+impl Changes {
+    /// No entry keeps a time later than `latest`.
+    pub fn clamp_times(&mut self, latest: super::Time) {
+        for change in &mut self.0 {
+            match change {
+                Change::Directory { meta, .. } => meta.mtime = meta.mtime.min(latest),
+                Change::Put { inode, .. } if inode.meta.mtime > latest => {
+                    Arc::make_mut(inode).meta.mtime = latest;
+                }
+                Change::Put { .. } | Change::Link { .. } | Change::Remove { .. } | Change::Opaque { .. } => {}
+            }
+        }
+    }
+}
+
 impl RootFs {
     /// Applies a layer on top (APPLY-1 to APPLY-4). Removals and opaque marks touch only what was there before,
     /// whatever the order of entries. Missing parents are made. A link whose target is missing is an error that

@@ -8,7 +8,7 @@ mod work_tree;
 mod write;
 
 pub use meta::{make_node, make_whiteout, set_meta, set_opaque};
-pub use overlay::{diff, settle};
+pub use overlay::{diff, set_times, settle};
 pub use tree_files::TreeFiles;
 pub use work_tree::WorkTree;
 pub use write::{unpack, write};

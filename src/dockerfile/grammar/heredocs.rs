@@ -112,6 +112,19 @@ pub(in crate::dockerfile) fn heredocs(spaced: bool, input: &str) -> Res<'_, Vec<
     Ok(("", found))
 }
 
+/// Whether a line is nothing but one heredoc word (RUN-4).
+pub fn opens_alone(line: &str) -> bool {
+    let line = line.trim();
+    match shell_words(line) {
+        Ok((_, words)) => match &words[..] {
+            [word] => heredoc_word(word).is_ok(),
+            [head, delimiter] => heredoc_head(head).is_ok() && heredoc_delimiter(delimiter).is_ok(),
+            _ => false,
+        },
+        Err(_) => false,
+    }
+}
+
 /// `<<` or `<<-` standing alone, its delimiter in the next word.
 pub(in crate::dockerfile) fn heredoc_head(input: &str) -> Res<'_, &str> {
     context(

@@ -1,7 +1,7 @@
 //! Lines, directives, the instruction word, flags and words (LEX-10 to LEX-45, ENV-3).
 
 use nom::bytes::complete::{take_while, take_while1};
-use nom::character::complete::{char, space0};
+use nom::character::complete::char;
 use nom::combinator::{all_consuming, recognize, rest, verify};
 use nom::error::context;
 use nom::multi::many0;
@@ -53,11 +53,6 @@ pub(in crate::dockerfile) fn continuation(escape: char, input: &str) -> Res<'_, 
         Some(length) => Ok(("", &input[..length])),
         None => Err(nom::Err::Error(super::Failure { at: input, reading: "continuation", fault: None })),
     }
-}
-
-/// A run of white space between words.
-pub(in crate::dockerfile) fn separator(input: &str) -> Res<'_, &str> {
-    context("separator", take_while1(is_separator)).parse(input)
 }
 
 /// The instruction word; may be empty (LEX-36).
@@ -156,11 +151,6 @@ pub(in crate::dockerfile) fn quoted_word(escape: char, input: &str) -> Res<'_, &
         }
     }
     Ok(("", input))
-}
-
-/// Blanks without line ends, as between `<<` and a delimiter.
-pub(in crate::dockerfile) fn gap(input: &str) -> Res<'_, &str> {
-    context("gap", space0).parse(input)
 }
 
 #[cfg(test)]

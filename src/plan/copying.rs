@@ -1,0 +1,207 @@
+//! COPY and ADD: sources, destination and flags after expansion (COPY-3 to COPY-5, COPY-11, COPY-63, COPY-71, ADD-2, ADD-12).
+
+use crate::dockerfile::{AddFlags, CopyFlags, Copying, Diagnostic, Source as From, Word};
+
+use super::evaluate::{Evaluated, Evaluator, Source};
+use super::expand::{expand, expand_body};
+use super::run::without_tabs;
+use super::stages::expansion_error;
+use super::{CopyFrom, CopyOp, CopySource, Op};
+
+impl Evaluator<'_> {
+    pub(super) fn copy(
+        &mut self,
+        source: &Source<'_>,
+        copying: &Copying,
+        flags: &CopyFlags,
+    ) -> Evaluated<(Op, Option<String>)> {
+        let from = match &flags.from {
+            None => CopyFrom::Context,
+            Some(word) => self.copied_from(source, word)?,
+        };
+        let op = self.operation(source, copying, CopyOp { from, parents: flags.parents, ..blank(false) })?;
+        for (written, found) in copying.sources.iter().zip(&op.sources) {
+            let message = match found {
+                CopySource::Url(_) => "source can't be a URL for COPY",
+                CopySource::Git(_) => "source can't be a git ref for COPY",
+                _ => continue,
+            };
+            let span = match written {
+                From::Path(word) => word.span,
+                From::Heredoc(_) => source.at.span,
+            };
+            let found = source.error("D-85", span, message);
+            return Err(Box::new(found.help("use ADD")));
+        }
+        let history = self.history("COPY", copying, &op)?;
+        Ok((Op::Copy(Box::new(op)), Some(history)))
+    }
+
+    pub(super) fn add(
+        &mut self,
+        source: &Source<'_>,
+        copying: &Copying,
+        flags: &AddFlags,
+    ) -> Evaluated<(Op, Option<String>)> {
+        let checksum = match &flags.checksum {
+            None => None,
+            Some(word) => Some(self.expand(source, word)?).filter(|text| !text.is_empty()),
+        };
+        let start = CopyOp { unpack: flags.unpack, keep_git_dir: flags.keep_git_dir, checksum, ..blank(true) };
+        let op = self.operation(source, copying, start)?;
+        if let (Some(checksum), Some(word)) = (&op.checksum, &flags.checksum) {
+            let wrong = |message: &str| Err(source.error("D-90", word.span, message));
+            if op.sources.len() > 1 {
+                return wrong("checksum can't be specified for multiple sources");
+            }
+            if !matches!(op.sources.first(), Some(CopySource::Url(_) | CopySource::Git(_))) {
+                return wrong("checksum requires HTTP(S) or Git sources");
+            }
+            if matches!(op.sources.first(), Some(CopySource::Url(_)))
+                && checksum.parse::<crate::image::Digest>().is_err()
+            {
+                return wrong(&format!("invalid checksum digest format: {checksum}"));
+            }
+        }
+        let history = self.history("ADD", copying, &op)?;
+        Ok((Op::Copy(Box::new(op)), Some(history)))
+    }
+
+    /// COPY-11, EXP-4.
+    fn copied_from(&self, source: &Source<'_>, word: &Word) -> Evaluated<CopyFrom> {
+        let name = &word.text;
+        let unchanged = expand(name, '\\', &|_| None).is_ok_and(|expanded| expanded == *name);
+        if !unchanged {
+            let message = "variable expansion is not supported for --from, define a new stage with FROM using ARG from \
+                           global scope as a workaround";
+            return Err(source.error("D-82", word.span, message));
+        }
+        let stage =
+            self.planner.stages.copied_from(name).map_err(|message| source.error("D-83", word.span, message))?;
+        if let Some(stage) = stage {
+            return match self.numbers[stage] {
+                Some(number) if stage < self.index => Ok(CopyFrom::Stage(number)),
+                _ => {
+                    let here = self.planner.stages.all[self.index].label();
+                    let message = format!(
+                        "cannot copy from stage \"{name}\", it needs to be defined before current stage \"{here}\""
+                    );
+                    Err(source.error("D-84", word.span, message))
+                }
+            };
+        }
+        match self.planner.outside(name, &self.scope.platform) {
+            Ok(found) => Ok(found.into()),
+            Err(error) => {
+                let found = source.error("D-27", word.span, error.message);
+                Err(Box::new(Diagnostic { help: error.help, ..*found }))
+            }
+        }
+    }
+
+    fn operation(&self, source: &Source<'_>, copying: &Copying, start: CopyOp) -> Evaluated<CopyOp> {
+        let optional = |word: &Option<Word>| match word {
+            None => Ok(None),
+            Some(word) => self.expand(source, word).map(|text| Some(text).filter(|text| !text.is_empty())),
+        };
+        let (chown, chmod) = (optional(&copying.chown)?, optional(&copying.chmod)?);
+        if let (Some(mode), Some(word)) = (&chmod, &copying.chmod)
+            && mode.bytes().all(|byte| byte.is_ascii_digit())
+            && !u32::from_str_radix(mode, 8).is_ok_and(|mode| mode <= 0o7777)
+        {
+            let message =
+                format!("invalid chmod parameter: '{mode}'. it should be octal string and between 0 and 07777");
+            return Err(source.error("D-86", word.span, message));
+        }
+        let mut sources = Vec::new();
+        for written in &copying.sources {
+            sources.push(match written {
+                From::Path(word) => source_kind(self.expand(source, word)?),
+                From::Heredoc(heredoc) => {
+                    let body = if heredoc.strip_tabs { without_tabs(&heredoc.body) } else { heredoc.body.clone() };
+                    let body = if heredoc.expand {
+                        expand_body(&body, &|name| self.scope.variables.get(name))
+                            .map_err(|found| Box::new(expansion_error(source.at, source.at.span, &found)))?
+                    } else {
+                        body
+                    };
+                    CopySource::Heredoc { name: heredoc.name.clone(), content: body.into_bytes() }
+                }
+            });
+        }
+        let destination = self.expand(source, &copying.destination)?;
+        Ok(CopyOp {
+            sources,
+            destination: super::path::destination(self.scope.cwd(), &destination),
+            // COPY-43: with a mode the reference does not link.
+            link: copying.link && chmod.is_none(),
+            chown,
+            chmod,
+            exclude: copying.exclude.clone(),
+            ..start
+        })
+    }
+
+    /// COPY-71.
+    fn history(&self, keyword: &str, copying: &Copying, op: &CopyOp) -> Evaluated<String> {
+        let mut text = keyword.to_owned();
+        if op.parents {
+            text.push_str(" --parents");
+        }
+        for (name, value) in [("chown", &op.chown), ("chmod", &op.chmod)] {
+            if let Some(value) = value {
+                text.push_str(&format!(" --{name}={value}"));
+            }
+        }
+        let (heredocs, paths): (Vec<_>, Vec<_>) =
+            op.sources.iter().partition(|source| matches!(source, CopySource::Heredoc { .. }));
+        for source in paths.into_iter().chain(heredocs) {
+            text.push(' ');
+            match source {
+                CopySource::Path(name) | CopySource::Url(name) | CopySource::Git(name) => text.push_str(name),
+                CopySource::Heredoc { name, .. } => text.push_str(&format!("<<{name}")),
+            }
+        }
+        let escape = self.planner.escape;
+        let written = expand(&copying.destination.text, escape, &|name| self.scope.variables.get(name))
+            .unwrap_or_else(|_| op.destination.clone());
+        Ok(format!("{text} {written} # buildkit"))
+    }
+}
+
+/// An operation that copies nothing yet.
+fn blank(add: bool) -> CopyOp {
+    CopyOp {
+        add,
+        from: CopyFrom::Context,
+        sources: Vec::new(),
+        destination: String::new(),
+        chown: None,
+        chmod: None,
+        link: false,
+        parents: false,
+        exclude: Vec::new(),
+        unpack: None,
+        checksum: None,
+        keep_git_dir: None,
+    }
+}
+
+/// ADD-2, ADD-20.
+fn source_kind(text: String) -> CopySource {
+    let is_http = text.starts_with("http://") || text.starts_with("https://");
+    let path = text.split(['#', '?']).next().unwrap_or_default();
+    let has_suffix = std::path::Path::new(path).extension().is_some_and(|extension| extension == "git");
+    let is_scp = || {
+        let Some((user, rest)) = text.split_once('@') else { return false };
+        let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        rest.split_once(':').is_some_and(|(host, path)| plain(user) && plain(host) && !path.is_empty())
+    };
+    if text.starts_with("git://") || text.starts_with("ssh://") || (is_http && has_suffix) || is_scp() {
+        CopySource::Git(text)
+    } else if is_http {
+        CopySource::Url(text)
+    } else {
+        CopySource::Path(text)
+    }
+}
