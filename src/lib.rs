@@ -4,6 +4,8 @@ pub mod archive;
 pub mod bases;
 pub mod build;
 pub mod cache;
+pub mod context;
+pub mod copy;
 pub mod dockerfile;
 pub mod image;
 pub mod layer;
