@@ -99,6 +99,23 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// A program named in `host:` is not here.
+    #[error("host: program `{name}` is not installed on this machine")]
+    HostMissing {
+        /// Of the program.
+        name: String,
+    },
+    /// A program named in `host:` cannot be taken.
+    #[error("host: cannot take program `{name}`")]
+    HostProgram {
+        /// Of the program.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The files of this machine cannot be gathered or packed.
+    #[error("host: cannot make an image of this machine's programs")]
+    Host(#[source] io::Error),
     /// An archive cannot become an image.
     #[error("cannot import the archive")]
     Import(#[source] io::Error),
@@ -118,6 +135,7 @@ impl Error {
             Self::Absent { present, .. } => Some(listed(present, "it names no image at all")),
             Self::Platform { present, .. } => Some(listed(present, "it has no image for any platform")),
             Self::ContextRemote { .. } => Some("fetch it first, and give the directory".to_owned()),
+            Self::HostMissing { .. } => Some("install it, or leave it out of the list".to_owned()),
             Self::Damaged { .. } => Some("make or download it again".to_owned()),
             _ => None,
         }

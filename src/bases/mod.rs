@@ -7,6 +7,7 @@ mod context;
 mod docker_archive;
 mod documents;
 mod error;
+mod host;
 mod layout;
 mod one_layer;
 mod resolver;

@@ -111,6 +111,11 @@ impl Resolver {
         self.keep(name, picked, Some(Arc::new(layers)))
     }
 
+    fn of_host(&self, name: &str, programs: &[String], platform: &Platform) -> Result<BaseImage, Error> {
+        let picked = super::host::image(&self.store, programs, platform, self.settings.threads)?;
+        self.keep(name, picked, None)
+    }
+
     fn by_name(&self, name: &Reference, platform: &Platform) -> Result<BaseImage, Error> {
         let shown = name.familiar();
         let Some(top) = self.store.resolve(name).map_err(Error::Store)? else {
@@ -146,7 +151,7 @@ impl Bases for Resolver {
             Place::Image(reference) => self.image(reference, platform)?,
             Place::Layout(place) => self.once(question, platform, || self.in_layout(name, place, platform))?,
             Place::DockerArchive(place) => self.once(question, platform, || self.in_docker_archive(name, place))?,
-            Place::Host(_) => return Err(Error::ContextRemote { name: name.to_owned() }.into()),
+            Place::Host(programs) => self.once(question, platform, || self.of_host(name, programs, platform))?,
         };
         Ok(Some(found))
     }
