@@ -165,9 +165,9 @@ fn export(
         result.map_err(|error| BuildError::Output { what: spec.to_string(), source: io::Error::other(error) })?;
     }
     Ok(Outcome {
-        image_id: stored.config,
+        image_id: stored.config.digest,
         manifest: stored.manifest.digest,
-        metadata: output::metadata(&stored, &options.tags),
+        metadata: output::metadata(&stored, &options.tags, image.created),
         warnings: Vec::new(),
         source: SourceText::default(),
     })

@@ -31,10 +31,10 @@ impl Selection {
         Self { parts: vec![Part { path, node, unpack, keeps_directories: false }] }
     }
 
-    /// The contents of a tree that was fetched, as of a git repository (ADD-20).
-    pub fn of_tree(tree: &RootFs) -> Self {
-        let node = Node::Directory(Arc::clone(tree.root()));
-        Self { parts: vec![Part { path: RootPath::root(), node, unpack: false, keeps_directories: false }] }
+    /// What stands at `path`, whatever it is: for mounts, and for trees that were fetched (ADD-20).
+    pub fn of_node(path: &str, node: Node) -> Self {
+        let path = RootPath::clamped(path.as_bytes());
+        Self { parts: vec![Part { path, node, unpack: false, keeps_directories: false }] }
     }
 
     /// All of `later` comes after what is here.

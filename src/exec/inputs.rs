@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::bases::BaseImage;
 use crate::cache::Input;
 use crate::context::digest_files;
-use crate::copy::{self, Selection, Source};
+use crate::copy::{self, Selection, needs_lookup};
 use crate::plan::{CopyFrom, CopyOp, CopySource, ImageId, MountFrom, MountKind, Op, Step};
 use crate::rootfs::{Kind, Node, RootFs, RootPath};
 
@@ -74,8 +74,7 @@ impl Build<'_> {
         let root = self
             .copy_source(&op.from)
             .map_err(|error| ExecError::io(step, "cannot read the files to copy from", &error))?;
-        let local = matches!(op.from, CopyFrom::Context | CopyFrom::Directory(_));
-        copy::select(&Source { root: &root, local_context: local }, op)
+        copy::select(&root, op)
             .map_err(|error| ExecError::step(error.code(), step, error.to_string()))
     }
 
@@ -95,7 +94,7 @@ impl Build<'_> {
                     let sums = selection.sums().map_err(failed)?;
                     inputs.extend(sums.into_iter().map(|(name, value)| Input { name, value }));
                 }
-                if op.chown.as_deref().is_some_and(names_somebody) && !op.link {
+                if op.chown.as_deref().is_some_and(needs_lookup) && !op.link {
                     inputs.extend(user_files(state.root().map_err(failed)?).map_err(failed)?);
                 }
             }
@@ -113,18 +112,13 @@ impl Build<'_> {
                     }
                 }
             }
-            Op::Workdir(op) if names_somebody(&op.user) => {
+            Op::Workdir(op) if needs_lookup(&op.user) => {
                 inputs.extend(user_files(state.root().map_err(failed)?).map_err(failed)?);
             }
             Op::Workdir(_) | Op::Meta(_) => {}
         }
         Ok(inputs)
     }
-}
-
-/// Whether a user or group must be looked up by name.
-fn names_somebody(spec: &str) -> bool {
-    spec.split(':').any(|part| !part.is_empty() && part != "root" && !part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// KEY-8: the user database counts where names are looked up in it.
