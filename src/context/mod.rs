@@ -2,9 +2,11 @@
 
 mod glob;
 mod patterns;
+mod rule;
 mod spanning;
 mod tokens;
 mod trie;
 
 pub use glob::{ComponentGlob, has_wildcards};
-pub use patterns::{PatternError, Patterns, Verdict};
+pub use patterns::{Patterns, Verdict};
+pub use rule::PatternError;
