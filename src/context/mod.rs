@@ -1,10 +1,28 @@
-//! Build contexts: which files of a directory belong to one, and what they are (context.md).
+//! Build contexts: which files of a directory or an archive belong to one, and what they are (context.md).
+//!
+//! A directory is walked once, by descriptors, with the ignore rules applied on the way down. No content is read
+//! then: digests come from an index of earlier builds, whose entries are trusted only as long as nothing can have changed
+//! without a trace, and the others are found out for the files that a step needs.
 
+mod assemble;
+mod context;
+mod digests;
+mod entry;
 mod glob;
+mod ignore_file;
+mod index;
 mod patterns;
+mod rule;
 mod spanning;
+mod tar_context;
 mod tokens;
 mod trie;
+mod walk;
 
+pub use context::{Context, ContextError};
+pub use digests::digest_files;
 pub use glob::{ComponentGlob, has_wildcards};
-pub use patterns::{PatternError, Patterns, Verdict};
+pub use ignore_file::ignore_file;
+pub use patterns::{Patterns, Verdict};
+pub use rule::PatternError;
+pub use tar_context::{from_tar, is_archive};

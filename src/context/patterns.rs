@@ -2,47 +2,10 @@ use std::sync::Arc;
 
 use crate::rootfs::RootPath;
 
+use super::PatternError;
+use super::rule::{Rule, rule, rules};
 use super::spanning::Spanning;
-use super::tokens::{DoubleStar, tokens};
 use super::trie::{Trie, segments};
-
-/// A line of more bytes than this is an error (IGN-14).
-const MAX_LINE: usize = 65535;
-
-/// A list of patterns cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PatternError {
-    /// A class is malformed, or a backslash has nothing after it (IGN-7).
-    #[error("syntax error in pattern `{pattern}`{}", on_line(*line))]
-    Malformed {
-        /// As written, but cleaned.
-        pattern: String,
-        /// Line of the ignore file, from 1.
-        line: Option<usize>,
-    },
-    /// A `!` with nothing after it (IGN-4).
-    #[error("illegal exclusion pattern: \"!\"{}", on_line(*line))]
-    Nothing {
-        /// Line of the ignore file, from 1.
-        line: Option<usize>,
-    },
-    /// A line that is too long (IGN-14).
-    #[error("line {line} of the ignore file is longer than {MAX_LINE} bytes")]
-    LineTooLong {
-        /// Line of the ignore file, from 1.
-        line: usize,
-    },
-}
-
-fn on_line(line: Option<usize>) -> String {
-    line.map(|line| format!(" on line {line} of the ignore file")).unwrap_or_default()
-}
-
-impl PatternError {
-    pub(super) fn malformed(pattern: &[u8], line: Option<usize>) -> Self {
-        Self::Malformed { pattern: String::from_utf8_lossy(pattern).into_owned(), line }
-    }
-}
 
 /// A list of ignore rules (IGN), of which the last that applies decides. `COPY --exclude` uses the same (IGN-15).
 #[derive(Clone, Debug)]
@@ -76,49 +39,40 @@ impl Default for Patterns {
     }
 }
 
+impl<'a> Extend<&'a Rule> for Patterns {
+    fn extend<I: IntoIterator<Item = &'a Rule>>(&mut self, rules: I) {
+        for rule in rules {
+            let number = self.exceptions.len();
+            self.exceptions.push(rule.exception);
+            match segments(&rule.tokens) {
+                Some(segments) => self.trie.add(&segments, number, rule.exception),
+                None => self.spanning.push((number, Spanning::new(&rule.tokens))),
+            }
+        }
+    }
+}
+
+impl<'a> FromIterator<&'a Rule> for Patterns {
+    fn from_iter<I: IntoIterator<Item = &'a Rule>>(rules: I) -> Self {
+        let mut patterns = Self::default();
+        patterns.extend(rules);
+        patterns
+    }
+}
+
 impl Patterns {
     /// Reads an ignore file (IGN-3, IGN-4, IGN-14).
     pub fn from_file(bytes: &[u8]) -> Result<Self, PatternError> {
-        let mut patterns = Self::default();
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        for (number, text) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
-            if text.len() > MAX_LINE {
-                return Err(PatternError::LineTooLong { line: number });
-            }
-            if !text.starts_with(b"#") {
-                patterns.add(text, Some(number))?;
-            }
-        }
-        Ok(patterns)
+        Ok(rules(bytes)?.iter().collect())
     }
 
     /// Takes patterns one by one, as flags give them: there are no comments (IGN-15).
     pub fn from_list<S: AsRef<str>>(patterns: &[S]) -> Result<Self, PatternError> {
         let mut list = Self::default();
         for pattern in patterns {
-            list.add(pattern.as_ref().as_bytes(), None)?;
+            list.extend(rule(pattern.as_ref().as_bytes(), None)?.as_ref());
         }
         Ok(list)
-    }
-
-    fn add(&mut self, text: &[u8], line: Option<usize>) -> Result<(), PatternError> {
-        let text = trim(text);
-        let (exception, text) = text.strip_prefix(b"!").map_or((false, text), |rest| (true, trim(rest)));
-        if text.is_empty() {
-            return if exception { Err(PatternError::Nothing { line }) } else { Ok(()) };
-        }
-        let text = clean(text);
-        let tokens = tokens(&text, DoubleStar::Deep).ok_or_else(|| PatternError::malformed(&text, line))?;
-        if text.is_empty() || text == b".." || text.starts_with(b"../") {
-            return Ok(());
-        }
-        let number = self.exceptions.len();
-        self.exceptions.push(exception);
-        match segments(&tokens) {
-            Some(segments) => self.trie.add(&segments, number, exception),
-            None => self.spanning.push((number, Spanning::new(&tokens))),
-        }
-        Ok(())
     }
 
     /// Whether there is no rule.
@@ -179,32 +133,12 @@ impl Patterns {
     }
 }
 
-/// Takes white space off both ends.
-fn trim(text: &[u8]) -> &[u8] {
-    std::str::from_utf8(text).map_or_else(|_| text.trim_ascii(), |text| text.trim().as_bytes())
-}
-
-/// IGN-5. Gives nothing for the root, and keeps a `..` that leads out of it.
-fn clean(text: &[u8]) -> Vec<u8> {
-    let rooted = text.starts_with(b"/");
-    let mut kept: Vec<&[u8]> = Vec::new();
-    for part in text.split(|byte| *byte == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." if kept.last().is_some_and(|last| *last != b"..") => {
-                kept.pop();
-            }
-            b".." if rooted => {}
-            part => kept.push(part),
-        }
-    }
-    kept.join(&b'/')
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::rule::MAX_LINE;
+    use super::super::tokens::{DoubleStar, tokens};
     use super::*;
 
     /// Rows of an ignore file, paths it excludes, and paths it does not.

@@ -82,13 +82,11 @@ impl Trie {
                 Segment::Literal(name) => *place.literals.entry(name.clone()).or_insert(next),
                 Segment::Glob(glob) => {
                     let bucket = place.globs.bucket(glob);
-                    match bucket.iter().find(|(known, _)| known == glob) {
-                        Some((_, to)) => *to,
-                        None => {
-                            bucket.push((glob.clone(), next));
-                            next
-                        }
-                    }
+                    let known = bucket.iter().find(|(known, _)| known == glob).map(|(_, to)| *to);
+                    known.unwrap_or_else(|| {
+                        bucket.push((glob.clone(), next));
+                        next
+                    })
                 }
                 // Two of them in a row are as one.
                 Segment::Deep if place.stays => at,
