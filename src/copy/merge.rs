@@ -61,9 +61,9 @@ impl<'a> Merge<'a> {
                     } else {
                         let mut meta = self.meta(&source.meta, Some(true));
                         let old = std::mem::take(&mut there.meta.xattrs);
-                        old.into_iter().for_each(|(name, value)| {
+                        for (name, value) in old {
                             meta.xattrs.entry(name).or_insert(value);
-                        });
+                        }
                         there.meta = meta;
                     }
                     self.contents(there, source, &at.join(name))?;
