@@ -22,6 +22,8 @@ mod workdir;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod unpack_tests;
 
 pub use chmod::Chmod;
 pub use chown::needs_lookup;

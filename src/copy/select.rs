@@ -79,3 +79,131 @@ fn include(pattern: &RootPath) -> Result<Patterns, CopyError> {
     let wrap = |source: PatternError| CopyError::Include { pattern: text.clone(), source };
     Patterns::from_list(&[guarded]).map_err(wrap)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, directory, file, link, op, path, tree};
+    use super::*;
+
+    fn source() -> RootFs {
+        tree([
+            directory("a", 0o711, 3, 4),
+            directory("a/b", 0o750, 0, 0),
+            file("a/b/c.txt", "c"),
+            file("a/b/d.md", "d"),
+            file("a/x.txt", "x"),
+            link("a/l", "x.txt"),
+            file("top.txt", "t"),
+            directory("hollow", 0o755, 0, 0),
+            link("way", "a"),
+        ])
+    }
+
+    #[test]
+    fn copy_42_exclude() {
+        check(
+            &RootFs::empty(),
+            &source(),
+            &[
+                (
+                    "relative to the source",
+                    "COPY --exclude=b --exclude=l a /e",
+                    &["/e/ 0755 0:0", "/e/x.txt 0644 0:0 \"x\""],
+                ),
+                ("relative to each match", "COPY --exclude=*.md a/b* /e", &["/e/ 0755 0:0", "/e/c.txt 0644 0:0 \"c\""]),
+                (
+                    "not the source itself",
+                    "COPY --exclude=*.txt top.txt /e/",
+                    &["/e/ 0755 0:0", "/e/top.txt 0644 0:0 \"t\""],
+                ),
+                (
+                    "taken back",
+                    "COPY --exclude=** --exclude=!b/c.txt a /e",
+                    &["/e/ 0755 0:0", "/e/b/ 0750 0:0", "/e/b/c.txt 0644 0:0 \"c\""],
+                ),
+                ("all", "COPY --exclude=* a /e", &["/e/ 0755 0:0"]),
+                ("malformed", "COPY --exclude=[a- a /e", &["D-89: invalid excludepatterns: [a-"]),
+            ],
+        );
+    }
+
+    #[test]
+    fn copy_44_parents() {
+        let not_found = |name: &str| format!("D-87: failed to calculate checksum of the source: \"{name}\": not found");
+        check(
+            &RootFs::empty(),
+            &source(),
+            &[
+                (
+                    "parents take the source's mode and owner",
+                    "COPY --parents a/b/c.txt top.txt /d",
+                    &[
+                        "/d/ 0755 0:0",
+                        "/d/a/ 0711 3:4",
+                        "/d/a/b/ 0750 0:0",
+                        "/d/a/b/c.txt 0644 0:0 \"c\"",
+                        "/d/top.txt 0644 0:0 \"t\"",
+                    ],
+                ),
+                (
+                    "a directory",
+                    "COPY --parents --chown=9 a/b /d",
+                    &[
+                        "/d/ 0755 9:9",
+                        "/d/a/ 0711 9:9",
+                        "/d/a/b/ 0750 9:9",
+                        "/d/a/b/c.txt 0644 9:9 \"c\"",
+                        "/d/a/b/d.md 0644 9:9 \"d\"",
+                    ],
+                ),
+                (
+                    "cleaned",
+                    "COPY --parents ./a/b/../x.txt /d",
+                    &["/d/ 0755 0:0", "/d/a/ 0711 3:4", "/d/a/x.txt 0644 0:0 \"x\""],
+                ),
+                (
+                    "the pivot",
+                    "COPY --parents a/./b/c.txt /d",
+                    &["/d/ 0755 0:0", "/d/b/ 0750 0:0", "/d/b/c.txt 0644 0:0 \"c\""],
+                ),
+                ("pivot and wildcard", "COPY --parents a/./*.txt /d", &["/d/ 0755 0:0", "/d/x.txt 0644 0:0 \"x\""]),
+                (
+                    "two stars",
+                    "COPY --parents **/*.md /d",
+                    &["/d/ 0755 0:0", "/d/a/ 0711 3:4", "/d/a/b/ 0750 0:0", "/d/a/b/d.md 0644 0:0 \"d\""],
+                ),
+                (
+                    "a link is a link",
+                    "COPY --parents a/l /d",
+                    &["/d/ 0755 0:0", "/d/a/ 0711 3:4", "/d/a/l -> x.txt 0:0"],
+                ),
+                (
+                    "the pivot follows links",
+                    "COPY --parents way/./x.txt /d",
+                    &["/d/ 0755 0:0", "/d/x.txt 0644 0:0 \"x\""],
+                ),
+                ("M-26: no match makes the destination", "COPY --parents no/*.such /d", &["/d/ 0755 0:0"]),
+                ("missing", "COPY --parents a/none /d", &[&not_found("/a/none")]),
+                ("missing before the pivot", "COPY --parents no/./none /d", &[&not_found("/no")]),
+                ("M-26: excluded", "COPY --parents --exclude=a/b a/b /d", &[&not_found("/a/b")]),
+                ("malformed", "COPY --parents [a- /d", &["D-89: invalid includepatterns: [a-"]),
+            ],
+        );
+        let target = tree([directory("d/a", 0o700, 1, 1)]);
+        check(
+            &target,
+            &source(),
+            &[("what exists stays", "COPY --parents a/x.txt /d", &["/d/a/x.txt 0644 0:0 \"x\""])],
+        );
+    }
+
+    #[test]
+    fn the_order_of_sources_is_kept() {
+        let op = op("ADD top.txt a/x.txt /d/");
+        let mut selection = select_path(&source(), &op, "a/x.txt").unwrap();
+        selection.append(select_path(&source(), &op, "top.txt").unwrap());
+        let names: Vec<_> = selection.parts.iter().map(|part| part.path.clone()).collect();
+        assert_eq!(names, [path("a/x.txt"), path("top.txt")]);
+        assert_eq!(select(&source(), &op).unwrap().files().len(), 2);
+    }
+}

@@ -133,3 +133,86 @@ fn sum(node: &Node) -> io::Result<String> {
 fn counts(name: &[u8]) -> bool {
     name == b"security.capability" || !(name.starts_with(b"security.") || name.starts_with(b"system."))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::select;
+    use super::super::testing::{directory, file, link, op, path, tree};
+    use super::*;
+    use crate::rootfs::Time;
+
+    fn source() -> RootFs {
+        tree([
+            directory("d", 0o755, 0, 0),
+            file("d/f", "one"),
+            file("d/sub/g", "two"),
+            link("d/l", "f"),
+            file("e/f", "one"),
+            link("lf", "d/f"),
+        ])
+    }
+
+    fn sums(root: &RootFs, text: &str) -> Vec<(String, String)> {
+        select(root, &op(text)).unwrap().sums().unwrap()
+    }
+
+    fn with_file(edit: impl FnOnce(&mut Inode)) -> RootFs {
+        let mut root = source();
+        let Some(Node::Inode(inode)) = root.get(&path("d/f")) else { unreachable!() };
+        let mut inode = (*inode).clone();
+        edit(&mut inode);
+        assert!(root.insert(&path("d/f"), inode.into()));
+        root
+    }
+
+    #[test]
+    fn sum_5_names_are_those_that_people_know() {
+        let root = source();
+        for (text, want) in [
+            ("COPY d /", &["d/", "d/f", "d/l", "d/sub/", "d/sub/g"][..]),
+            ("COPY d/sub /", &["sub/", "sub/g"]),
+            ("COPY d/f e/f /", &["d/f", "e/f"]),
+            ("COPY lf /", &["lf"]),
+            ("COPY d/sub/. /", &["sub/", "sub/g"]),
+            ("COPY --exclude=d . /", &["/", "e/", "e/f", "lf"]),
+            ("COPY --parents d/sub/g /", &["/", "d/", "d/sub/", "d/sub/g"]),
+            ("COPY none* /", &[]),
+            ("COPY <<here /", &[]),
+        ] {
+            let names: Vec<_> = sums(&root, text).into_iter().map(|(name, _)| name).collect();
+            assert_eq!(names, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn sum_5_and_6_the_directory_does_not_count_and_links_are_followed() {
+        let root = source();
+        assert_eq!(sums(&root, "COPY d/f /"), sums(&root, "COPY e/f /"));
+        assert_eq!(sums(&root, "COPY lf /")[0].1, sums(&root, "COPY d/f /")[0].1);
+        assert_ne!(sums(&root, "COPY d/l /"), sums(&root, "COPY d /"));
+    }
+
+    #[test]
+    fn sum_1_and_2_what_counts() {
+        let before = sums(&source(), "COPY d /");
+        let attribute = |name: &'static [u8]| {
+            move |inode: &mut Inode| {
+                inode.meta.xattrs.insert(name.into(), (*b"v").into());
+            }
+        };
+        for (row, root, counts) in [
+            ("mode", with_file(|inode| inode.meta.mode = 0o600), true),
+            ("owner", with_file(|inode| inode.meta.uid = 5), true),
+            ("group", with_file(|inode| inode.meta.gid = 5), true),
+            ("content", with_file(|inode| inode.kind = Kind::File(crate::rootfs::File::inline(*b"ONE"))), true),
+            ("kind", with_file(|inode| inode.kind = Kind::Fifo), true),
+            ("device", with_file(|inode| inode.kind = Kind::CharDevice(1, 2)), true),
+            ("attribute", with_file(attribute(b"user.x")), true),
+            ("capability", with_file(attribute(b"security.capability")), true),
+            ("label", with_file(attribute(b"security.selinux")), false),
+            ("time", with_file(|inode| inode.meta.mtime = Time { seconds: 5, nanos: 5 }), false),
+        ] {
+            assert_eq!(sums(&root, "COPY d /") != before, counts, "{row}");
+        }
+    }
+}
