@@ -14,6 +14,7 @@ pub mod layer;
 pub mod output;
 pub mod plan;
 pub mod progress;
+pub mod registry;
 pub mod rootfs;
 pub mod sandbox;
 pub mod snapshot;

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use crate::image::{Platform, ReferenceError};
 use crate::plan::BaseError;
+use crate::registry;
 
 /// Why a base image or a named context cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +120,9 @@ pub enum Error {
     /// An archive cannot become an image.
     #[error("cannot import the archive")]
     Import(#[source] io::Error),
+    /// A registry gave no image.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
     /// The store failed.
     #[error("cannot use the store")]
     Store(#[source] io::Error),
@@ -135,6 +139,7 @@ impl Error {
             Self::Absent { present, .. } => Some(listed(present, "it names no image at all")),
             Self::Platform { present, .. } => Some(listed(present, "it has no image for any platform")),
             Self::ContextRemote { .. } => Some("fetch it first, and give the directory".to_owned()),
+            Self::Registry(error) => error.help(),
             Self::HostMissing { .. } => Some("install it, or leave it out of the list".to_owned()),
             Self::Damaged { .. } => Some("make or download it again".to_owned()),
             _ => None,

@@ -10,11 +10,14 @@ mod error;
 mod host;
 mod layout;
 mod one_layer;
+mod pulled;
 mod resolver;
 mod tar_index;
 
 #[cfg(test)]
 mod kit;
+#[cfg(test)]
+mod registry_tests;
 #[cfg(test)]
 mod tests;
 

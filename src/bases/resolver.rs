@@ -2,15 +2,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::image::{Descriptor, ImageConfig, Platform, Reference};
+use crate::image::{ImageConfig, Platform, Reference};
 use crate::plan::{BaseError, Bases, Found, ImageId};
 use crate::progress::SharedSink;
 use crate::store::{BlobSource, Store};
 
 use super::context::{Place, key};
 use super::docker_archive::DockerArchive;
-use super::documents::{Documents, Picked, pick, read_limited};
+use super::documents::{Picked, pick};
 use super::layout::Layout;
+use super::pulled::{Pulled, Remote, StoreFirst};
 use super::{BaseImage, Error};
 
 /// How bases are found.
@@ -31,7 +32,7 @@ pub struct Resolver {
     store: Arc<Store>,
     settings: Settings,
     contexts: BTreeMap<String, Place>,
-    sink: SharedSink,
+    remote: Arc<Remote>,
     known: Mutex<Known>,
 }
 
@@ -49,7 +50,8 @@ impl Resolver {
         for (name, value) in &settings.contexts {
             contexts.insert(key(name)?, Place::parse(name, value)?);
         }
-        Ok(Self { store, settings, contexts, sink, known: Mutex::default() })
+        let remote = Arc::new(Remote::new(settings.mirrors.clone(), sink));
+        Ok(Self { store, settings, contexts, remote, known: Mutex::default() })
     }
 
     /// The image behind an id that this resolver has handed out.
@@ -116,13 +118,25 @@ impl Resolver {
         self.keep(name, picked, None)
     }
 
+    /// The store's image of that name, unless there is none or the registry is to be asked first (NC-3).
     fn by_name(&self, name: &Reference, platform: &Platform) -> Result<BaseImage, Error> {
-        let shown = name.familiar();
-        let Some(top) = self.store.resolve(name).map_err(Error::Store)? else {
-            return Err(Error::Absent { place: "the store".to_owned(), wanted: shown, present: Vec::new() });
+        let known = match self.settings.pull && name.digest().is_none() {
+            true => None,
+            false => self.store.resolve(name).map_err(Error::Store)?.filter(|top| self.store.has(&top.digest)),
         };
-        let picked = pick(&Stored(&self.store), &top, platform, &shown)?;
-        self.keep(&shown, picked, None)
+        let shown = name.to_string();
+        let pulled = Pulled::new(Arc::clone(&self.remote), name.clone());
+        let top = match &known {
+            Some(top) => top.clone(),
+            None => pulled.resolve(&self.store)?,
+        };
+        // Of an index the store may hold the manifests of other platforms only.
+        let picked = pick(&StoreFirst { store: &self.store, pulled: &pulled }, &top, platform, &shown)?;
+        let image = self.keep(&shown, picked, Some(Arc::new(pulled)))?;
+        if known.is_none() {
+            self.store.tag(name, &top).map_err(Error::Store)?;
+        }
+        Ok(image)
     }
 
     fn keep(&self, name: &str, picked: Picked, source: Option<Arc<dyn BlobSource>>) -> Result<BaseImage, Error> {
@@ -158,18 +172,5 @@ impl Bases for Resolver {
 
     fn image(&self, name: &Reference, platform: &Platform) -> Result<Found, BaseError> {
         self.once(format!("image {name}"), platform, || self.by_name(name, platform))
-    }
-}
-
-/// The documents that the store holds.
-struct Stored<'a>(&'a Store);
-
-impl Documents for Stored<'_> {
-    fn read(&self, blob: &Descriptor) -> Result<Vec<u8>, Error> {
-        self.0.open_blob(&blob.digest).and_then(read_limited).map_err(Error::Store)
-    }
-
-    fn place(&self) -> String {
-        "the store".to_owned()
     }
 }

@@ -270,5 +270,5 @@ fn from_4_an_image_of_the_store_is_found_by_its_name() {
     let Found::Image(id, config) = resolver.image(&name, &amd64()).unwrap() else { panic!("an image") };
     assert_eq!(config.platform(), amd64());
     assert_eq!(ask(&resolver, "alias", &amd64()).unwrap(), id);
-    assert_eq!(resolver.base(&id).name, "mine:latest");
+    assert_eq!(resolver.base(&id).name, "docker.io/library/mine:latest");
 }
