@@ -94,7 +94,7 @@ pub(super) fn no_platform(name: &str, wanted: &Platform, entries: &[Descriptor])
             present.push(platform);
         }
     }
-    Error::Platform { name: name.to_owned(), wanted: wanted.clone(), present }
+    Error::Platform { name: name.to_owned(), wanted: Box::new(wanted.clone()), present }
 }
 
 /// Reads a document and sees that it is the one meant (ARC-8).

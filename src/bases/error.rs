@@ -88,7 +88,7 @@ pub enum Error {
         /// Of the image.
         name: String,
         /// What was asked for.
-        wanted: Platform,
+        wanted: Box<Platform>,
         /// What there is.
         present: Vec<String>,
     },

@@ -1,5 +1,6 @@
 //! Tiny layouts and archives for tests.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ impl Kit {
         let platform: Platform = platform.parse().unwrap();
         let layer = self.blob(MediaType::Layer(Wire::Oci, Compression::Uncompressed), text.as_bytes());
         let config = self.blob(MediaType::Config(Wire::Oci), &config(&platform, &[text]));
-        let manifest = Manifest { wire: Wire::Oci, config, layers: vec![layer], annotations: Default::default() };
+        let manifest = Manifest { wire: Wire::Oci, config, layers: vec![layer], annotations: BTreeMap::new() };
         let mut manifest = self.blob(MediaType::Manifest(Wire::Oci), &manifest.to_json());
         manifest.platform = Some(platform);
         manifest

@@ -35,9 +35,10 @@ impl Layout {
     /// Opens the layout at `path`, a directory or a tar file.
     pub(super) fn open(path: &Path, store: &Store) -> Result<Self, Error> {
         let failed = |source| Error::Read { path: path.to_owned(), source };
-        let files = match std::fs::metadata(path).map_err(failed)?.is_dir() {
-            true => LayoutFiles::Directory,
-            false => LayoutFiles::Tar(Arc::new(TarIndex::open(path, store).map_err(failed)?)),
+        let files = if std::fs::metadata(path).map_err(failed)?.is_dir() {
+            LayoutFiles::Directory
+        } else {
+            LayoutFiles::Tar(Arc::new(TarIndex::open(path, store).map_err(failed)?))
         };
         Ok(Self { path: path.to_owned(), files })
     }

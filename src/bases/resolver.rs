@@ -84,14 +84,13 @@ impl Resolver {
     ) -> Result<Found, BaseError> {
         let question = (question, platform.clone());
         let mut known = self.known();
-        let id = match known.ids.get(&question) {
-            Some(id) => id.clone(),
-            None => {
-                let id = ImageId(known.images.len());
-                known.images.push(find()?);
-                known.ids.insert(question, id.clone());
-                id
-            }
+        let id = if let Some(id) = known.ids.get(&question) {
+            id.clone()
+        } else {
+            let id = ImageId(known.images.len());
+            known.images.push(find()?);
+            known.ids.insert(question, id.clone());
+            id
         };
         let config = known.images[id.0].config.clone();
         Ok(Found::Image(id, Box::new(config)))
@@ -120,9 +119,10 @@ impl Resolver {
 
     /// The store's image of that name, unless there is none or the registry is to be asked first (NC-3).
     fn by_name(&self, name: &Reference, platform: &Platform) -> Result<BaseImage, Error> {
-        let known = match self.settings.pull && name.digest().is_none() {
-            true => None,
-            false => self.store.resolve(name).map_err(Error::Store)?.filter(|top| self.store.has(&top.digest)),
+        let known = if self.settings.pull && name.digest().is_none() {
+            None
+        } else {
+            self.store.resolve(name).map_err(Error::Store)?.filter(|top| self.store.has(&top.digest))
         };
         let shown = name.to_string();
         let pulled = Pulled::new(Arc::clone(&self.remote), name.clone());

@@ -139,8 +139,8 @@ impl Registry {
                 let late = || io::Error::new(io::ErrorKind::TimedOut, "the registry took too long");
                 let _nobody_waits = sender.send(result.unwrap_or_else(|_| Err(late().into())));
             });
-            let received = receiver.recv().map_err(|error| Error::Start(io::Error::other(error)))?;
-            let (bytes, _) = received.map_err(|error| Error::of(&name.to_string(), place.registry(), error))?;
+            let answer = receiver.recv().map_err(|error| Error::Start(io::Error::other(error)))?;
+            let (bytes, _) = answer.map_err(|error| Error::of(&name.to_string(), place.registry(), error))?;
             let bytes = bytes.to_vec();
             let kind = match Document::from_json(&bytes) {
                 Ok(Document::Index(index)) => MediaType::Index(index.wire),

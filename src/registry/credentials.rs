@@ -3,27 +3,46 @@ use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use oci_client::secrets::RegistryAuth;
 use serde::Deserialize;
 
-use super::Error;
+use super::{Error, helper};
 
 /// Names under which Docker Hub's credentials are kept (AUTH-2).
 const HUB: &[&str] = &["docker.io", "index.docker.io", "registry-1.docker.io"];
 
-/// User names and passwords by registry, as `docker login` keeps them (AUTH-1, AUTH-3).
+/// The server that helpers know Docker Hub's credentials under.
+const HUB_SERVER: &str = "https://index.docker.io/v1/";
+
+/// User name and password.
+type Pair = (String, String);
+
+/// User names and passwords by registry, as `docker login` keeps them (AUTH-1 to AUTH-4).
 #[derive(Default)]
-pub(super) struct Credentials(BTreeMap<String, (String, String)>);
+pub(super) struct Credentials {
+    known: BTreeMap<String, Pair>,
+    /// Helper for each registry that has its own.
+    helpers: BTreeMap<String, String>,
+    /// Helper for all others.
+    store: Option<String>,
+    /// What helpers have said.
+    asked: Mutex<BTreeMap<String, Option<Pair>>>,
+}
 
 #[derive(Deserialize)]
 struct ConfigFile {
     #[serde(default)]
-    auths: BTreeMap<String, Auth>,
+    auths: BTreeMap<String, Entry>,
+    #[serde(default, rename = "credHelpers")]
+    helpers: BTreeMap<String, String>,
+    #[serde(default, rename = "credsStore")]
+    store: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Auth {
+struct Entry {
     #[serde(default)]
     auth: String,
     #[serde(default)]
@@ -78,14 +97,22 @@ impl Credentials {
                 pair.ok_or_else(|| invalid(format!("`auth` of {key} is no base64 of user:password")))?;
             known.insert(host, (user.to_owned(), password.to_owned()));
         }
-        Ok(Self(known))
+        let helpers = file.helpers.into_iter().map(|(key, helper)| (host_of(&key), helper)).collect();
+        let store = file.store.filter(|helper| !helper.is_empty());
+        Ok(Self { known, helpers, store, asked: Mutex::default() })
     }
 
     /// What is kept for a registry, `host[:port]`.
     pub(super) fn of(&self, registry: &str) -> RegistryAuth {
         let names = if HUB.contains(&registry) { HUB } else { &[registry] };
-        let found = names.iter().find_map(|name| self.0.get(*name));
-        found.map_or(RegistryAuth::Anonymous, |(user, password)| RegistryAuth::Basic(user.clone(), password.clone()))
+        let helper = names.iter().find_map(|name| self.helpers.get(*name)).or(self.store.as_ref());
+        let kept = helper.and_then(|helper| {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            let server = if HUB.contains(&registry) { HUB_SERVER } else { registry };
+            asked.entry(server.to_owned()).or_insert_with(|| helper::ask(helper, server)).clone()
+        });
+        let found = kept.or_else(|| names.iter().find_map(|name| self.known.get(*name).cloned()));
+        found.map_or(RegistryAuth::Anonymous, |(user, password)| RegistryAuth::Basic(user, password))
     }
 }
 
@@ -131,7 +158,7 @@ mod tests {
         let known = Credentials::parse(
             br#"{"auths":{"https://index.docker.io/v1/":{"auth":"bWU6c2VjOnJldA=="},
                 "localhost:5000":{"username":"u","password":"p"},
-                "http://quay.io/v2":{"auth":"YTpi"},"helped.example":{}},"credsStore":"x"}"#,
+                "http://quay.io/v2":{"auth":"YTpi"},"helped.example":{}},"credsStore":"no-such-helper"}"#,
         )
         .unwrap();
         for (registry, want) in [

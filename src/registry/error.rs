@@ -100,10 +100,10 @@ pub(super) enum Meaning {
 pub(super) fn meaning(error: &OciDistributionError) -> Meaning {
     use OciDistributionError as E;
     match error {
-        E::UnauthorizedError { .. } | E::AuthenticationFailure(_) => Meaning::Denied,
         E::ServerError { code: 404, .. } | E::ImageManifestNotFoundError(_) => Meaning::NotFound,
-        E::ServerError { code: 401 | 403, .. } => Meaning::Denied,
-        E::ServerError { code: 429 | 500.., .. } => Meaning::Passing,
+        E::UnauthorizedError { .. } | E::AuthenticationFailure(_) | E::ServerError { code: 401 | 403, .. } => {
+            Meaning::Denied
+        }
         E::RegistryError { envelope, .. } => {
             let codes: Vec<_> = envelope.errors.iter().map(|error| &error.code).collect();
             let any = |wanted: &[OciErrorCode]| codes.iter().any(|code| wanted.contains(code));
@@ -125,7 +125,7 @@ pub(super) fn meaning(error: &OciDistributionError) -> Meaning {
         }
         E::RequestError(error) if error.is_connect() => Meaning::Unreachable,
         E::RequestError(error) if error.is_builder() || error.is_redirect() => Meaning::Lasting,
-        E::RequestError(_) | E::IoError(_) => Meaning::Passing,
+        E::RequestError(_) | E::IoError(_) | E::ServerError { code: 429 | 500.., .. } => Meaning::Passing,
         _ => Meaning::Lasting,
     }
 }

@@ -44,11 +44,13 @@ impl Fake {
                 let before = seen.lock().unwrap().iter().filter(|other| other.path == request.path).count();
                 seen.lock().unwrap().push(request.clone());
                 let answer = answer(&request, before);
-                let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", answer.status);
-                head.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
-                answer.headers.iter().for_each(|header| head.push_str(&format!("{header}\r\n")));
+                let length = format!("Content-Length: {}", answer.body.len());
+                let first = format!("HTTP/1.1 {} X", answer.status);
+                let mut head = vec![first, "Connection: close".to_owned(), length];
+                head.extend(answer.headers.clone());
+                let head = head.join("\r\n");
                 let body = &answer.body[..answer.cut.unwrap_or(answer.body.len())];
-                let _gone = stream.write_all(&[head.as_bytes(), b"\r\n", body].concat());
+                let _gone = stream.write_all(&[head.as_bytes(), b"\r\n\r\n", body].concat());
             }
         });
         Self { address, requests }

@@ -10,6 +10,7 @@ mod body;
 mod client;
 mod credentials;
 mod error;
+mod helper;
 mod patience;
 
 #[cfg(test)]

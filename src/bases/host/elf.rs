@@ -100,13 +100,12 @@ impl Elf {
             .take_while(|(tag, _)| *tag != DT_NULL)
             .collect();
         let Some((_, address)) = entries.iter().find(|(tag, _)| *tag == DT_STRTAB) else { return Ok(()) };
-        let loaded = segments.iter().filter(|segment| segment.kind == PT_LOAD);
+        let mut loaded = segments.iter().filter(|segment| segment.kind == PT_LOAD);
         let strings = loaded
-            .filter_map(|segment| {
+            .find_map(|segment| {
                 let into = address.checked_sub(segment.address).filter(|into| *into < segment.size)?;
                 segment.offset.checked_add(into)
             })
-            .next()
             .ok_or_else(malformed)?;
         for (tag, value) in entries {
             let list = match tag {

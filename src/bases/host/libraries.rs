@@ -118,8 +118,8 @@ fn configuration(file: &Path, depth: usize, found: &mut Vec<PathBuf>) {
                 .map(|entry| entry.path())
                 .collect();
             files.sort();
-            if depth > 0 {
-                files.iter().for_each(|file| configuration(file, depth - 1, found));
+            for file in files.iter().filter(|_| depth > 0) {
+                configuration(file, depth - 1, found);
             }
         } else if line.starts_with('/') {
             found.push(PathBuf::from(line));

@@ -75,7 +75,7 @@ pub(super) fn image(store: &Store, programs: &[String], platform: &Platform, thr
     if !host.satisfies(platform) {
         return Err(Error::Platform {
             name: "host:".to_owned(),
-            wanted: platform.clone(),
+            wanted: Box::new(platform.clone()),
             present: vec![host.to_string()],
         });
     }

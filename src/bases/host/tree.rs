@@ -63,7 +63,7 @@ impl Tree {
             match Elf::read(&file).map_err(|error| at(&real, &error))? {
                 Some(elf) => self.needed(&real, &elf, &object.inherited, &mut todo)?,
                 None => {
-                    todo.extend(interpreters(&file)?.into_iter().map(|path| Object { path, inherited: Vec::new() }))
+                    todo.extend(interpreters(&file)?.into_iter().map(|path| Object { path, inherited: Vec::new() }));
                 }
             }
         }
@@ -222,7 +222,7 @@ fn interpreters(file: &File) -> io::Result<Vec<PathBuf>> {
     start.by_ref().take(256).read_to_end(&mut line)?;
     let Some(line) = line.strip_prefix(b"#!") else { return Ok(Vec::new()) };
     let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let mut words = line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let Some(first) = words.next().map(|word| PathBuf::from(OsStr::from_bytes(word))) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     if first.file_name().is_some_and(|name| name == "env") {
