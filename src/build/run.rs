@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::bases::{self, Resolver};
-use crate::dockerfile::{self, Diagnostic, Severity};
+use crate::dockerfile::{self, Severity};
 use crate::exec::{self, Built, ExecError, Packing, Settings};
 use crate::image::{Compression, Descriptor, Platform, Wire};
 use crate::output::{self, Image, OutputKind};
@@ -14,7 +14,7 @@ use crate::sandbox;
 use crate::store::Store;
 
 use super::inputs::Outside;
-use super::source::{self, Sources, usage};
+use super::source::{self, usage};
 use super::{BuildError, Options, Outcome, SourceText};
 
 /// Ids of the tasks that write outputs: apart from those of the steps.
@@ -158,11 +158,11 @@ fn export(
             return Err(BuildError::Cancelled);
         }
         let (task, began) = (TaskId(number), Instant::now());
-        sink.event(Event::Start { task, name: format!("write {spec}") });
+        sink.event(Event::Start { task, name: format!("export {spec}") });
         let result = output::write(spec, &image, store);
         let outcome = if result.is_ok() { progress::Outcome::Done } else { progress::Outcome::Failed };
         sink.event(Event::End { task, outcome, took: began.elapsed() });
-        result.map_err(|error| BuildError::Output { what: spec.to_string(), source: io::Error::other(error) })?;
+        result?;
     }
     Ok(Outcome {
         image_id: stored.config.digest,

@@ -1,7 +1,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::rootfs::{Inode, Kind, Meta, Node, RootFs, RootPath};
+use crate::rootfs::{Inode, Kind, Meta, Node, RootPath};
 
 /// What the sources of a COPY or ADD name, before any look at the destination.
 #[derive(Clone, Debug, Default)]
@@ -139,6 +139,7 @@ mod tests {
     use super::super::select;
     use super::super::testing::{directory, file, link, op, path, tree};
     use super::*;
+    use crate::rootfs::RootFs;
     use crate::rootfs::Time;
 
     fn source() -> RootFs {

@@ -16,12 +16,13 @@ mod stage;
 mod state;
 mod tree;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use crate::image::{DiffId, ImageConfig, Platform};
-use crate::plan::{BaseRef, CopyFrom, MountFrom, MountKind, Op, Plan};
+use crate::plan::{BaseRef, CopyFrom, ImageId, MountFrom, MountKind, Op, Plan};
 use crate::progress::{Cancel, Event, SharedSink, TaskId};
 use crate::sandbox::{HostEntry, Isolation};
 use crate::store::Store;
@@ -105,6 +106,8 @@ struct Build<'a> {
     cancel: &'a Cancel,
     finisher: &'a Finisher,
     finished: Vec<OnceLock<Finished>>,
+    /// Images that steps read from, put together once.
+    images: Mutex<HashMap<ImageId, Arc<State>>>,
     /// Stages whose layers end in the image.
     exported: Vec<bool>,
     tasks: AtomicU32,
@@ -132,6 +135,7 @@ pub fn execute(
             cancel,
             finisher,
             finished: plan.stages.iter().map(|_| OnceLock::new()).collect(),
+            images: Mutex::default(),
             exported: exported(plan),
             tasks: AtomicU32::new(1),
             cached: AtomicUsize::new(0),

@@ -1,7 +1,7 @@
 //! The steps of one stage, one after the other: from the cache where it has them, else run.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::sync::atomic::Ordering;
 
 use crate::cache::{Parent, Preimage, Record};
@@ -100,6 +100,11 @@ impl Build<'_> {
 
     /// The layers of an image.
     pub(super) fn image_state(&self, id: &ImageId) -> Arc<State> {
+        let mut known = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(id.clone()).or_insert_with(|| self.new_image_state(id)))
+    }
+
+    fn new_image_state(&self, id: &ImageId) -> Arc<State> {
         let image = self.inputs.base(id);
         let diff_ids: Vec<_> = image.layers.iter().map(|(diff_id, _)| *diff_id).collect();
         let layers = image.layers.into_iter();

@@ -74,6 +74,17 @@ impl fmt::Display for OutputKind {
     }
 }
 
+impl fmt::Display for OutputSpec {
+    /// The type and where it goes, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.destination {
+            Some(Destination::Path(path)) => write!(f, "{} to {}", self.kind, path.display()),
+            Some(Destination::Stdout) => write!(f, "{} to standard output", self.kind),
+            None => write!(f, "{} to the store", self.kind),
+        }
+    }
+}
+
 impl OutputSpec {
     /// An output with no options.
     pub const fn new(kind: OutputKind, destination: Option<Destination>) -> Self {

@@ -37,7 +37,7 @@ enum Fail {
 /// Expands one word to one word (EXP-1): quotes and escapes vanish, white space stays.
 pub(super) fn expand(word: &str, escape: char, lookup: Lookup<'_>) -> Result<String, ExpandError> {
     // Most words hold nothing to expand.
-    if !word.contains(['$', '\'', '"', escape]) {
+    if !word.contains(['$', '\'', '"', '\u{feff}', escape]) {
         return Ok(word.to_owned());
     }
     run(word, escape, lookup, true).map(|pieces| pieces.text)
@@ -54,6 +54,8 @@ pub(super) fn expand_body(body: &str, lookup: Lookup<'_>) -> Result<String, Expa
 }
 
 fn run(word: &str, escape: char, lookup: Lookup<'_>, quotes: bool) -> Result<Pieces, ExpandError> {
+    // The reference's scanner drops a byte order mark at the start of every word.
+    let word = word.strip_prefix('\u{feff}').unwrap_or(word);
     let mut expander = Expander { chars: word.chars().collect(), at: 0, escape, lookup, quotes, depth: 0 };
     expander.until(None, false).map_err(|fail| {
         let word = word.to_owned();

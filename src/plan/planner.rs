@@ -169,7 +169,9 @@ impl<'a> Planner<'a> {
             Found::Image(_, config) => triggers(stage, &config.config.on_build)?,
             _ => Vec::new(),
         };
-        let platform = platform_of(&found, platform);
+        // FROM-11: a platform means nothing to an empty base.
+        let asked = if stage.base == BaseName::Scratch { self.options.platform.clone() } else { platform };
+        let platform = platform_of(&found, asked);
         Ok(Resolved { base: Base::Found(found), platform, triggers, replaced: false })
     }
 
