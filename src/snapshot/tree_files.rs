@@ -20,11 +20,6 @@ impl TreeFiles {
         Ok(Self { dir: open(path, flags, Mode::empty())? })
     }
 
-    /// A path to the directory that holds for this process, and for children that have not executed anything yet, even after
-    /// a rename.
-    pub fn path(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/self/fd/{}", self.dir.as_raw_fd()))
-    }
 }
 
 impl AsFd for TreeFiles {
