@@ -140,14 +140,14 @@ impl Scene {
             return Err(failed(if is_directory { Errno::ISDIR } else { Errno::NOTDIR }.into()));
         }
         let aside = self.covers.len().to_string();
-        let made = keeping_time(&*parent, || {
+        let put = keeping_time(&*parent, || {
             rustix::fs::renameat(&*parent, &*name, &self.aside_directory, &aside)?;
             Ok(make(Name::new(&parent, &name)))
         });
         // From the renaming on there is something to put back, whatever failed then.
-        let made = made.map_err(failed)?;
+        let put = put.map_err(failed)?;
         self.covers.push(Cover { parent, name, aside, source });
-        made.map_err(failed)
+        put.map_err(failed)
     }
 
     /// Takes the changes home and puts everything back.

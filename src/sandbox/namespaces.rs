@@ -202,25 +202,24 @@ pub(super) fn try_out(room: Option<&Path>) -> io::Result<()> {
         SandboxError::Setup { source, .. } => source,
         other => io::Error::other(other),
     })?;
-    let directory = match room {
-        Some(room) => open_host(room)?,
-        None => {
-            let memory = new("tmpfs", &[], MountAttrFlags::empty())?;
-            for name in ["upper", "work"] {
-                rustix::fs::mkdirat(&memory, name, Mode::from_raw_mode(0o755))?;
-            }
-            // Over any directory there is; only this thread sees it.
-            attach(&memory, open_host(&std::env::temp_dir())?)?;
-            memory
+    let directory = if let Some(room) = room {
+        open_host(room)?
+    } else {
+        let memory = new("tmpfs", &[], MountAttrFlags::empty())?;
+        for name in ["upper", "work"] {
+            rustix::fs::mkdirat(&memory, name, Mode::from_raw_mode(0o755))?;
         }
+        // Over any directory there is; only this thread sees it.
+        attach(&memory, open_host(&std::env::temp_dir())?)?;
+        memory
     };
     let open = |name| rustix::fs::openat(&directory, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let (upper, work) = (open("upper")?, open("work")?);
     let scratch = Scratch::new(&work)?;
     let layers = Layers { lowers: vec![scratch.directory("empty")?], upper, work };
-    let root = layers.mount(scratch.root(), "root", Devices::Inert)?;
-    pivot(root.as_fd())?;
-    drop((root, layers, scratch, directory));
+    let overlay = layers.mount(scratch.root(), "root", Devices::Inert)?;
+    pivot(overlay.as_fd())?;
+    drop((overlay, layers, scratch, directory));
     unmount("/", UnmountFlags::DETACH)?;
     rustix::process::fchdir(outside)?;
     Ok(rustix::process::chroot(".")?)
