@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use crate::rootfs::{Files, Inode, Kind, Meta, RootPath};
 
 use super::assemble::{Child, Found};
-use super::index::{Index, Stamp};
+use super::index::{Index, Remembered, Stamp};
 use super::{ContextError, Patterns, Verdict, entry};
 
 /// The kernel takes no longer paths, so what is deeper could not be read later.
@@ -29,8 +29,19 @@ pub(super) struct Tracked {
     pub(super) path: RootPath,
     pub(super) stamp: Stamp,
     pub(super) inode: Arc<Inode>,
-    /// Its digest came from the index.
-    pub(super) remembered: bool,
+    /// What the index knew of it.
+    pub(super) memory: Memory,
+}
+
+/// What an index knew of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Memory {
+    /// Nothing, or nothing certain.
+    Nothing,
+    /// All but the digest.
+    Stamp,
+    /// The digest too.
+    Digest,
 }
 
 /// What the threads of a walk share.
@@ -245,12 +256,12 @@ impl<'a> Walk<'a> {
             Err(error) => return Err(failure(&path, error)),
         };
         let link = (stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino));
-        let known = link.and_then(|link| lock(&self.links).get(&link).cloned());
+        let same = link.and_then(|link| lock(&self.links).get(&link).cloned());
         let stamp = Stamp::of(&stat);
-        let digest = self.index.digest(path.as_bytes(), &stamp);
-        let inode = match known {
+        let known = self.index.get(path.as_bytes(), &stamp);
+        let inode = match same {
             Some(inode) => inode,
-            None => match entry::inode(dir, name, &path, &stat, self.files) {
+            None => match entry::inode(dir, name, &path, &stat, self.files, known) {
                 Ok(Some(inode)) => Arc::new(inode),
                 Ok(None) => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -262,8 +273,13 @@ impl<'a> Walk<'a> {
             None => inode,
         };
         if let Kind::File(file) = &inode.kind {
-            let remembered = digest.is_some_and(|digest| *file.digest.get_or_init(|| digest) == digest);
-            harvest.tracked.push(Tracked { path, stamp, inode: Arc::clone(&inode), remembered });
+            let memory = match known.map(Remembered::digest) {
+                None => Memory::Nothing,
+                Some(None) => Memory::Stamp,
+                Some(Some(digest)) if *file.digest.get_or_init(|| digest) == digest => Memory::Digest,
+                Some(Some(_)) => Memory::Nothing,
+            };
+            harvest.tracked.push(Tracked { path, stamp, inode: Arc::clone(&inode), memory });
         }
         Ok(Some(inode))
     }
