@@ -83,3 +83,16 @@ pub(super) fn unreadable(path: &RootPath, error: &io::Error) -> Inode {
     // Not empty, or nobody would try to read it.
     Inode { meta: Meta::with_mode(0), kind: Kind::File(File::at(files, path.clone(), 1)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ctx_2_a_directory_that_may_not_be_read_fails_whoever_needs_it() {
+        let inode = unreadable(&RootPath::clamped(b"a/secret"), &io::ErrorKind::PermissionDenied.into());
+        let Kind::File(file) = inode.kind else { panic!("it must be opened to fail") };
+        let error = file.digest().unwrap_err();
+        assert_eq!(error.to_string(), "the directory /a/secret of the build context cannot be read: permission denied");
+    }
+}

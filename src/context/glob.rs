@@ -82,7 +82,7 @@ fn matches(tokens: &[Token], text: &[u8]) -> bool {
     let (mut token, mut at) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     loop {
-        let taken = match tokens.get(token) {
+        let length = match tokens.get(token) {
             None if at == text.len() => return true,
             None => None,
             Some(Token::Run | Token::Deep | Token::DeepSlash) => {
@@ -92,7 +92,7 @@ fn matches(tokens: &[Token], text: &[u8]) -> bool {
             }
             Some(wanted) => take(wanted, &text[at..]),
         };
-        match (taken, retry) {
+        match (length, retry) {
             (Some(length), _) => (token, at) = (token + 1, at + length),
             (None, Some((after, from))) => {
                 let Some((_, length)) = symbol(&text[from..]).filter(|_| text[from] != b'/') else { return false };

@@ -136,7 +136,11 @@ mod tests {
 
     fn names(context: &Context) -> Vec<String> {
         let mut names = Vec::new();
-        context.root().walk(&mut |path, _| Ok::<_, ()>(names.push(path.to_string()))).unwrap();
+        let mut push = |path: &RootPath, _: &Node| {
+            names.push(path.to_string());
+            Ok::<_, ()>(())
+        };
+        context.root().walk(&mut push).unwrap();
         names
     }
 
@@ -202,9 +206,9 @@ mod tests {
 
     #[test]
     fn ctx_2_large_and_deep_directories_are_whole() {
-        let files: Vec<(String, &str)> = (0..3000)
-            .map(|n| (if n % 3 == 0 { format!("{n}/{}x", "d/".repeat(n / 300)) } else { n.to_string() }, ""))
-            .collect();
+        let name =
+            |n: usize| if n.is_multiple_of(100) { format!("{n}/{}x", "d/".repeat(n / 50)) } else { n.to_string() };
+        let files: Vec<(String, &str)> = (0..1300).map(|n| (name(n), "")).collect();
         let rows: Vec<(&str, &str)> = files.iter().map(|(path, text)| (&**path, *text)).collect();
         let dir = tree(&rows);
         let context = open(dir.path(), "", None);
