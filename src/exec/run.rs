@@ -163,6 +163,7 @@ fn keep_files(changes: &mut Changes, kept: &Scratch) -> io::Result<()> {
         let Change::Put { inode, .. } = change else { continue };
         let Kind::File(file) = &inode.kind else { continue };
         if file.size == 0 {
+            *inode = Arc::new(Inode { meta: inode.meta.clone(), kind: Kind::File(File::inline(&b""[..])) });
             continue;
         }
         number += 1;
