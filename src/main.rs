@@ -1,3 +1,5 @@
-//! The `kiln` program.
+//! The program: hands its arguments to the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    kiln::cli::main(std::env::args_os())
+}

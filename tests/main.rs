@@ -1,1 +1,10 @@
 //! Tests of the whole program.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod build;
+mod caching;
+mod isolation;
+mod kit;
+mod outputs;
+mod rooms;
+mod round_trip;

@@ -1,10 +1,35 @@
 //! Where base images come from: the store, OCI layouts, Docker archives, registries, and this machine (`host:`).
+//!
+//! A base is known by its manifest and config, which are checked and kept in the store at once. Its layers stay where they are
+//! until something wants them: [`BaseImage::source`] opens them, and the store checks them as it takes them in.
+
+mod context;
+mod docker_archive;
+mod documents;
+mod error;
+mod host;
+mod layout;
+mod one_layer;
+mod pulled;
+mod resolver;
+mod tar_index;
+
+#[cfg(test)]
+mod kit;
+#[cfg(test)]
+mod registry_tests;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::image::{Descriptor, DiffId, Digest, ImageConfig};
 use crate::store::BlobSource;
+
+pub use error::Error;
+pub use one_layer::import;
+pub use resolver::{Resolver, Settings};
 
 /// A base image as far as it is known without its layers.
 #[derive(Clone)]

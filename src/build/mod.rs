@@ -1,7 +1,11 @@
 //! One build from options to result: wires the rooms, owns nothing else.
 
+mod inputs;
 mod options;
+mod run;
+mod source;
 
 pub use options::{
     BuildError, ContextSpec, DockerfileSpec, NamedContext, Options, Outcome, Secret, SecretSource, SourceText,
 };
+pub use run::run;

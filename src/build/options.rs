@@ -160,13 +160,8 @@ pub enum BuildError {
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
     /// An output cannot be written.
-    #[error("cannot write {what}")]
-    Output {
-        /// Which.
-        what: String,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Output(#[from] crate::output::OutputError),
     /// The machine failed.
     #[error("cannot {doing}")]
     Machine {

@@ -58,9 +58,14 @@ impl Preimage {
         Self { format: FORMAT, platform, parent, instruction, inputs }
     }
 
-    /// The digest of the canonical JSON: members in the order of the struct.
+    /// The canonical JSON: members in the order of the struct.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// The digest of the canonical JSON.
     pub fn key(&self) -> Key {
-        Key(Digest::of(&serde_json::to_vec(self).unwrap_or_default()))
+        Key(Digest::of(&self.to_json()))
     }
 
     /// The same step on another parent.

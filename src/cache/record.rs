@@ -15,11 +15,9 @@ pub struct LayerRecord {
     pub content: String,
 }
 
-/// What is remembered of a step that ran.
+/// What a step that ran gave.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Record {
-    /// What its key was made of.
-    pub preimage: Preimage,
     /// The instruction as people read it.
     pub text: String,
     /// When its layer was made: seconds since 1970 (CONFIG-4).
@@ -29,13 +27,43 @@ pub struct Record {
 }
 
 impl Record {
-    /// The bytes of the record's file.
-    pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+    /// The bytes of the record's file: two lines of JSON, the record, and what its key was made of. The second may be
+    /// megabytes long, and a hit needs the first only.
+    pub fn to_bytes(&self, preimage: &Preimage) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes.extend(preimage.to_json());
+        bytes
     }
 
     /// Reads a record; one that cannot be read counts as absent, since a cache may always miss.
-    pub fn from_json(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        serde_json::from_slice(&bytes[..end]).ok()
+    }
+
+    /// Reads what the record's key was made of.
+    pub fn preimage(bytes: &[u8]) -> Option<Preimage> {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        serde_json::from_slice(&bytes[end + 1..]).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::image::Digest;
+
+    use super::super::Parent;
+    use super::*;
+
+    #[test]
+    fn both_lines_are_read_back() {
+        let layer = LayerRecord { diff_id: DiffId(Digest::of(b"x")), size: 5, content: "c".into() };
+        let record = Record { text: "RUN a\nb".into(), created: -1, layer };
+        let preimage = Preimage::new("linux/amd64".into(), Parent::Scratch, "RUN".into(), vec![]);
+        let bytes = record.to_bytes(&preimage);
+        assert_eq!(Record::from_bytes(&bytes), Some(record));
+        assert_eq!(Record::preimage(&bytes), Some(preimage));
+        assert_eq!(Record::from_bytes(b"damaged"), None);
     }
 }

@@ -11,19 +11,26 @@ use crate::store::{LockGuard, Store};
 use super::layer::{Layer, Packing};
 use super::state::State;
 
+/// Holds the lock by which other builds wait that want the same step, and its name.
+pub(super) struct StepLock(pub(super) LockGuard, pub(super) String);
+
+impl StepLock {
+    /// Lets the others go on.
+    pub(super) fn release(self, store: &Store) {
+        self.0.remove(store, &self.1);
+    }
+}
+
 /// What is left to do for a step that has run.
 pub(super) struct Job {
     pub(super) layer: Layer,
     /// The state it ran on.
     pub(super) below: Arc<State>,
-    /// Its key by history.
-    pub(super) quick: Preimage,
-    /// Gives the inputs of its key by content; looked at after packing, which has read the files.
-    pub(super) exact: Box<dyn FnOnce() -> io::Result<Preimage> + Send>,
+    /// What its key by history is made of.
+    pub(super) preimage: Preimage,
     pub(super) text: String,
     pub(super) created: i64,
-    /// Makes other builds wait that want the same step.
-    pub(super) lock: Option<(LockGuard, String)>,
+    pub(super) lock: Option<StepLock>,
     /// Set when the layer is part of the image to be written.
     pub(super) packing: Option<Packing>,
 }
@@ -33,11 +40,7 @@ pub(super) struct Finisher(Sender<Job>);
 
 impl Finisher {
     /// Runs `build` with `threads` workers beside it, and returns when all jobs are done.
-    pub(super) fn beside<T>(
-        threads: usize,
-        store: &Store,
-        build: impl FnOnce(&Self) -> T,
-    ) -> (T, Option<io::Error>) {
+    pub(super) fn beside<T>(threads: usize, store: &Store, build: impl FnOnce(&Self) -> T) -> (T, Option<io::Error>) {
         let (jobs, queue) = unbounded();
         let failed = Mutex::new(None);
         let result = std::thread::scope(|scope| {
@@ -72,29 +75,27 @@ fn work(queue: &Receiver<Job>, failed: &Mutex<Option<io::Error>>, store: &Store)
 impl Job {
     fn finish(self, store: &Store) -> io::Result<()> {
         let layer = self.layer.finish(self.packing)?;
-        let exact = (self.exact)()?.with_parent(exact_parent(&self.quick, &self.below)?);
-        let marker = marker(&exact);
-        let record = Record { preimage: self.quick, text: self.text, created: self.created, layer };
-        store.put_step(&record.preimage.key().hex(), &record.to_json())?;
-        let record = Record { preimage: exact, ..record };
-        store.put_step(&record.preimage.key().hex(), &record.to_json())?;
-        store.put_step(&marker, b"")?;
-        if let Some((lock, name)) = self.lock {
-            lock.remove(store, &name);
+        let record = Record { text: self.text, created: self.created, layer };
+        let by_history = self.preimage;
+        let by_content = by_history.with_parent(content_parent(&by_history, &self.below)?);
+        for preimage in [&by_history, &by_content] {
+            store.put_step(&preimage.key().hex(), &record.to_bytes(preimage))?;
+        }
+        store.put_step(&marker(&by_content), b"")?;
+        if let Some(lock) = self.lock {
+            lock.release(store);
         }
         Ok(())
     }
 }
 
-/// The parent of a key by content.
-pub(super) fn exact_parent(quick: &Preimage, below: &State) -> io::Result<Parent> {
-    Ok(if quick.parent == Parent::Independent { Parent::Independent } else { Parent::Content(below.content()?) })
+/// The parent of a step's key by content: waits until the layers below are packed.
+pub(super) fn content_parent(preimage: &Preimage, below: &State) -> io::Result<Parent> {
+    Ok(if preimage.parent == Parent::Independent { Parent::Independent } else { Parent::Content(below.content()?) })
 }
 
-/// Stands in the store once any step of this definition has run. Without it no key by content can hit, and what that
-/// key needs (the packing of the step before, digests of files) need not be waited for.
-pub(super) fn marker(definition: &Preimage) -> String {
-    let mut definition = definition.with_parent(Parent::Scratch);
-    definition.inputs.clear();
-    format!("seen-{}", definition.key().hex())
+/// Stands in the store once this step has run on any state. Without it no key by content can hit, and the packing of
+/// the step before need not be waited for.
+pub(super) fn marker(preimage: &Preimage) -> String {
+    format!("seen-{}", preimage.with_parent(Parent::Scratch).key().hex())
 }

@@ -3,7 +3,8 @@
 use crate::image::{DiffId, History, ImageConfig, Platform};
 use crate::plan::{BaseRef, Plan};
 
-use super::{Inputs, stage::Finished};
+use super::Inputs;
+use super::stage::Finished;
 
 /// What BuildKit writes as the comment of each history entry (CONFIG-3).
 const COMMENT: &str = "buildkit.dockerfile.v0";
@@ -30,7 +31,7 @@ pub(super) fn config(
     chain.reverse();
     let bottom = &plan.stages[chain[0]];
     let mut image = match &bottom.base {
-        BaseRef::Image(id) => inputs.base(id).config.clone(),
+        BaseRef::Image(id) => inputs.base(id).config,
         _ => ImageConfig::scratch(&bottom.platform),
     };
     if let BaseRef::Image(_) = bottom.base

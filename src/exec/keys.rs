@@ -6,22 +6,14 @@ use crate::cache::{Input, Parent, Preimage};
 use crate::image::Platform;
 use crate::plan::{CopyOp, CopySource, Mount, MountKind, RunOp, Sharing, WorkdirOp};
 
-/// What the machine and the command line add to the definition of a RUN (KEY-3).
-#[derive(Clone, Debug, Default)]
-pub(super) struct Surroundings {
-    pub(super) hostname: String,
-    /// Names only: addresses are dropped (KEY-3).
-    pub(super) hosts: Vec<String>,
-    pub(super) shm_size: u64,
-    pub(super) ulimits: Vec<String>,
-}
+use super::Settings;
 
 /// A RUN. Proxy arguments, secrets' values and cache mounts' contents are not in it (KEY-4).
 pub(super) fn run(
     platform: &Platform,
     parent: Parent,
     op: &RunOp,
-    around: &Surroundings,
+    settings: &Settings,
     inputs: Vec<Input>,
 ) -> Preimage {
     let script = op.script.as_ref().map(|script| json!([script.path, String::from_utf8_lossy(&script.content)]));
@@ -35,10 +27,10 @@ pub(super) fn run(
         "security": format!("{:?}", op.security),
         "mounts": op.mounts.iter().map(mount).collect::<Vec<_>>(),
         "script": script,
-        "hostname": around.hostname,
-        "hosts": around.hosts,
-        "shm": around.shm_size,
-        "ulimits": around.ulimits,
+        "hostname": settings.hostname,
+        // KEY-3: addresses do not count.
+        "hosts": settings.hosts.iter().map(|host| &host.name).collect::<Vec<_>>(),
+        "shm": settings.shm_size,
     });
     Preimage::new(platform.to_string(), parent, definition.to_string(), inputs)
 }
@@ -103,7 +95,31 @@ pub(super) fn workdir(
 
 #[cfg(test)]
 mod tests {
+    use crate::exec::{Packing, Settings};
+    use crate::image::Compression;
+    use crate::sandbox::Isolation;
+
     use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            isolation: Isolation::Root,
+            jobs: 1,
+            threads: 1,
+            no_cache: false,
+            no_cache_filter: vec![],
+            packing: Packing { compression: Compression::Gzip, level: None, threads: 1 },
+            blobs: true,
+            hostname: "h".into(),
+            hosts: vec![],
+            shm_size: 0,
+            allow_network_host: false,
+            allow_insecure: false,
+            requested: None,
+            clamp: None,
+            now: 0,
+        }
+    }
 
     fn run_key(change: fn(&mut RunOp)) -> String {
         let mut op = RunOp {
@@ -118,7 +134,7 @@ mod tests {
             script: None,
         };
         change(&mut op);
-        run(&Platform::host(), Parent::Scratch, &op, &Surroundings::default(), vec![]).key().hex()
+        run(&Platform::host(), Parent::Scratch, &op, &settings(), vec![]).key().hex()
     }
 
     #[test]

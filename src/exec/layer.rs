@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::cache::{LayerRecord, layer_content};
 use crate::image::{Compression, Descriptor, DiffId};
@@ -18,21 +18,19 @@ use super::tree::Tree;
 pub struct Layer(Arc<Inner>);
 
 struct Inner {
-    store: Arc<Store>,
-    from: Origin,
+    kept: Arc<Kept>,
+    is_fresh: bool,
     changes: OnceLock<Arc<Changes>>,
-    tree: Mutex<Option<Arc<Tree>>>,
     record: Mutex<Option<Result<LayerRecord, String>>>,
     recorded: Condvar,
 }
 
-enum Origin {
+/// Where the files of a layer are. The layer's list refers to it, so that whoever holds a part of the list can open files.
+struct Kept {
+    store: Arc<Store>,
     /// Of a base image: the blob, and who has it.
-    Base { blob: Descriptor, source: Option<Arc<dyn BlobSource>> },
-    /// Known to the store from an earlier build.
-    Recorded,
-    /// Made by this build.
-    Fresh,
+    base: Option<(Descriptor, Option<Arc<dyn BlobSource>>)>,
+    tree: Mutex<Option<Arc<Tree>>>,
 }
 
 /// How a layer's blob is to be compressed.
@@ -55,28 +53,31 @@ impl Layer {
         source: Option<Arc<dyn BlobSource>>,
     ) -> Self {
         let record = LayerRecord { diff_id, size: 0, content: diff_id.to_string() };
-        Self::with(store, Origin::Base { blob, source }, Some(record))
+        Self::with(store, Some((blob, source)), Some(record))
     }
 
     /// A layer that an earlier build made.
     pub(super) fn recorded(store: &Arc<Store>, record: LayerRecord) -> Self {
-        Self::with(store, Origin::Recorded, Some(record))
+        Self::with(store, None, Some(record))
     }
 
     /// A new layer. `tree` is given when its files already lie in overlay form in a directory of the store.
     pub(super) fn fresh(store: &Arc<Store>, changes: Changes, tree: Option<Arc<Tree>>) -> Self {
-        let layer = Self::with(store, Origin::Fresh, None);
+        let layer = Self::with(store, None, None);
         layer.0.changes.get_or_init(|| Arc::new(changes));
-        *lock(&layer.0.tree) = tree;
+        *lock(&layer.0.kept.tree) = tree;
         layer
     }
 
-    fn with(store: &Arc<Store>, from: Origin, record: Option<LayerRecord>) -> Self {
+    fn with(
+        store: &Arc<Store>,
+        base: Option<(Descriptor, Option<Arc<dyn BlobSource>>)>,
+        record: Option<LayerRecord>,
+    ) -> Self {
         Self(Arc::new(Inner {
-            store: Arc::clone(store),
-            from,
+            kept: Arc::new(Kept { store: Arc::clone(store), base, tree: Mutex::new(None) }),
+            is_fresh: record.is_none(),
             changes: OnceLock::new(),
-            tree: Mutex::new(None),
             record: Mutex::new(record.map(Ok)),
             recorded: Condvar::new(),
         }))
@@ -103,7 +104,7 @@ impl Layer {
         let changes = match self.listed(&diff_id)? {
             Some(changes) => changes,
             None => {
-                self.unpack_blob(&diff_id)?;
+                self.0.kept.unpack_blob(&diff_id)?;
                 self.listed(&diff_id)?.ok_or_else(|| io::Error::other("the layer's list cannot be read"))?
             }
         };
@@ -111,65 +112,76 @@ impl Layer {
     }
 
     fn listed(&self, diff_id: &DiffId) -> io::Result<Option<Changes>> {
-        let Some(bytes) = self.0.store.list(diff_id)? else { return Ok(None) };
-        let files: Arc<dyn Files> = Arc::new(TreeOf(Arc::downgrade(&self.0)));
+        let Some(bytes) = self.0.kept.store.list(diff_id)? else { return Ok(None) };
+        let files: Arc<dyn Files> = Arc::new(TreeOf { kept: Arc::clone(&self.0.kept), diff_id: *diff_id });
         Ok(layer::list::from_bytes(&bytes, &files).ok())
     }
 
     /// The layer's directory in overlay form, made now unless it is there.
     pub(super) fn tree(&self) -> io::Result<Arc<Tree>> {
-        let mut tree = lock(&self.0.tree);
+        let kept = &self.0.kept;
+        if !self.0.is_fresh {
+            return kept.tree(&self.record()?.diff_id);
+        }
+        let mut tree = lock(&kept.tree);
         if let Some(known) = &*tree {
             return Ok(Arc::clone(known));
         }
-        let made = if let Origin::Fresh = self.0.from {
-            let temp = Arc::new(self.0.store.temp_dir()?);
-            let dir = temp.join("tree");
-            std::fs::create_dir(&dir)?;
-            snapshot::unpack(&*self.changes()?, &dir)?;
-            Tree::temporary(dir, temp)?
-        } else {
-            let diff_id = self.record()?.diff_id;
-            if self.0.store.tree(&diff_id).is_none() {
-                self.unpack_blob(&diff_id)?;
-            }
-            let path = self.0.store.tree(&diff_id).ok_or_else(|| io::Error::other("the layer's tree is gone"))?;
-            Tree::stored(&path)?
-        };
-        let made = Arc::new(made);
+        let temp = Arc::new(kept.store.temp_dir()?);
+        let dir = temp.join("tree");
+        std::fs::create_dir(&dir)?;
+        snapshot::unpack(&*self.changes()?, &dir)?;
+        let made = Arc::new(Tree::temporary(dir, temp)?);
+        *tree = Some(Arc::clone(&made));
+        Ok(made)
+    }
+}
+
+impl Kept {
+    /// The directory of a layer that has a name.
+    fn tree(&self, diff_id: &DiffId) -> io::Result<Arc<Tree>> {
+        let mut tree = lock(&self.tree);
+        if let Some(known) = &*tree {
+            return Ok(Arc::clone(known));
+        }
+        if self.store.tree(diff_id).is_none() {
+            self.unpack_blob(diff_id)?;
+        }
+        let path = self.store.tree(diff_id).ok_or_else(|| io::Error::other("the layer's tree is gone"))?;
+        let made = Arc::new(Tree::stored(&path)?);
         *tree = Some(Arc::clone(&made));
         Ok(made)
     }
 
     /// Reads the blob once, which gives both list and tree.
     fn unpack_blob(&self, diff_id: &DiffId) -> io::Result<()> {
-        let _one_at_a_time = self.0.store.lock(&format!("unpack-{}", diff_id.0.hex()))?;
-        if self.0.store.tree(diff_id).is_some() && self.0.store.list(diff_id)?.is_some() {
+        let _one_at_a_time = self.store.lock(&format!("unpack-{}", diff_id.0.hex()))?;
+        if self.store.tree(diff_id).is_some() && self.store.list(diff_id)?.is_some() {
             return Ok(());
         }
         let blob = self.local_blob(diff_id)?;
-        let temp = self.0.store.temp_dir()?;
+        let temp = self.store.temp_dir()?;
         let dir = temp.join("tree");
         std::fs::create_dir(&dir)?;
         let compression = blob.media_type.compression().unwrap_or(Compression::Uncompressed);
-        let changes = layer::unpack(self.0.store.open_blob(&blob.digest)?, compression, diff_id, &dir)?;
-        self.0.store.put_list(diff_id, &layer::list::to_bytes(&changes))?;
-        self.0.store.adopt_tree(diff_id, &dir)
+        let changes = layer::unpack(self.store.open_blob(&blob.digest)?, compression, diff_id, &dir)?;
+        self.store.put_list(diff_id, &layer::list::to_bytes(&changes))?;
+        self.store.adopt_tree(diff_id, &dir)
     }
 
     /// A blob of the layer that lies in the store.
     fn local_blob(&self, diff_id: &DiffId) -> io::Result<Descriptor> {
-        if let Some(blob) = self.0.store.blob_of(diff_id)?
-            && self.0.store.has(&blob.digest)
+        if let Some(blob) = self.store.blob_of(diff_id)?
+            && self.store.has(&blob.digest)
         {
             return Ok(blob);
         }
-        match &self.0.from {
-            Origin::Base { blob, source } => {
-                self.0.store.ensure_blob(blob, source.as_deref())?;
+        match &self.base {
+            Some((blob, source)) => {
+                self.store.ensure_blob(blob, source.as_deref())?;
                 Ok(blob.clone())
             }
-            Origin::Recorded | Origin::Fresh => Err(io::Error::other(format!("the store has lost layer {diff_id}"))),
+            None => Err(io::Error::other(format!("the store has lost layer {diff_id}"))),
         }
     }
 }
@@ -178,7 +190,7 @@ impl Layer {
     /// Packs a fresh layer: its diff_id, its list, and a blob where `packing` is given, else its tree; then everybody
     /// who waits for [`Layer::record`] goes on. A layer that is no fresh one gets its blob.
     pub(super) fn finish(&self, packing: Option<Packing>) -> io::Result<LayerRecord> {
-        if !matches!(self.0.from, Origin::Fresh) {
+        if !self.0.is_fresh {
             if let Some(packing) = packing {
                 self.blob(packing)?;
             }
@@ -200,7 +212,7 @@ impl Layer {
     }
 
     fn pack(&self, packing: Option<Packing>) -> io::Result<LayerRecord> {
-        let store = &self.0.store;
+        let store = &self.0.kept.store;
         let changes = self.changes()?;
         let (diff_id, size) = match packing {
             Some(packing) => {
@@ -215,35 +227,35 @@ impl Layer {
             }
         };
         store.put_list(&diff_id, &layer::list::to_bytes(&changes))?;
-        if let Some(tree) = &*lock(&self.0.tree) {
+        if let Some(tree) = &*lock(&self.0.kept.tree) {
             tree.adopt(store, &diff_id)?;
         }
         Ok(LayerRecord { diff_id, size, content: layer_content(&changes)? })
     }
 
     fn pack_blob(&self, changes: &Changes, packing: Packing) -> io::Result<layer::Packed> {
-        let mut blob = self.0.store.new_blob()?;
+        let mut blob = self.0.kept.store.new_blob()?;
         let packed = layer::pack_blob(changes, packing.compression, packing.level, packing.threads, &mut blob)?;
         let (digest, size) = blob.commit(None)?;
         let descriptor = Descriptor::new(packing.media_type(), digest, size);
-        self.0.store.set_blob_of(&packed.diff_id, &descriptor)?;
+        self.0.kept.store.set_blob_of(&packed.diff_id, &descriptor)?;
         Ok(packed)
     }
 
     /// The layer's blob in the store, made now unless it is there. A base's blob is passed on as it is.
     pub fn blob(&self, packing: Packing) -> io::Result<Descriptor> {
         let diff_id = self.record()?.diff_id;
-        if let Origin::Base { .. } = self.0.from {
-            return self.local_blob(&diff_id);
+        if self.0.kept.base.is_some() {
+            return self.0.kept.local_blob(&diff_id);
         }
-        if let Some(blob) = self.0.store.blob_of(&diff_id)?
+        if let Some(blob) = self.0.kept.store.blob_of(&diff_id)?
             && blob.media_type == packing.media_type()
-            && self.0.store.has(&blob.digest)
+            && self.0.kept.store.has(&blob.digest)
         {
             return Ok(blob);
         }
         self.pack_blob(&*self.changes()?, packing)?;
-        self.0.store.blob_of(&diff_id)?.ok_or_else(|| io::Error::other("the layer's blob was not written"))
+        self.0.kept.store.blob_of(&diff_id)?.ok_or_else(|| io::Error::other("the layer's blob was not written"))
     }
 }
 
@@ -260,18 +272,20 @@ impl fmt::Debug for Layer {
 }
 
 /// The files of a layer that is read from its list: they are unpacked when the first is opened.
-struct TreeOf(Weak<Inner>);
+struct TreeOf {
+    kept: Arc<Kept>,
+    diff_id: DiffId,
+}
 
 impl Files for TreeOf {
     fn open(&self, path: &RootPath) -> io::Result<std::fs::File> {
-        let inner = self.0.upgrade().ok_or_else(|| io::Error::other("the layer is no longer in use"))?;
-        Layer(inner).tree()?.files().open(path)
+        self.kept.tree(&self.diff_id)?.files().open(path)
     }
 }
 
 impl fmt::Debug for TreeOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TreeOf")
+        f.debug_tuple("TreeOf").field(&self.diff_id).finish()
     }
 }
 

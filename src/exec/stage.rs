@@ -1,24 +1,22 @@
 //! The steps of one stage, one after the other: from the cache where it has them, else run.
 
 use std::io;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, PoisonError};
+use std::sync::atomic::Ordering;
 
-use crate::cache::{Input, Preimage, Record};
-use crate::copy;
-use crate::plan::{BaseRef, Op, Plan, Stage, Step};
+use crate::cache::{Parent, Preimage, Record};
+use crate::copy::{self, Selection};
+use crate::plan::{BaseRef, ImageId, Op, Plan, Stage, Step, WorkdirOp};
 use crate::progress::{Event, Outcome, TaskId};
-use crate::rootfs::{Changes, RootFs};
+use crate::rootfs::{Changes, RootFs, Time};
 
-use super::error::ExecError;
-use super::finish::{Job, exact_parent, marker};
-use super::keys;
+use super::finish::{Job, StepLock, content_parent, marker};
+use super::inputs::whole;
 use super::layer::Layer;
-use super::sources::Inputs as StepInputs;
+use super::run::WorkArea;
 use super::state::State;
-use super::tree::Tree;
-use super::work::WorkArea;
-use super::Build;
+use super::tree::{Scratch, Tree};
+use super::{Build, ExecError, keys};
 
 /// What is told of a step once its stage is done.
 #[derive(Clone, Copy, Debug)]
@@ -39,9 +37,15 @@ pub(super) struct Finished {
 /// What running a step gave.
 pub(super) struct Made {
     pub(super) changes: Changes,
-    pub(super) root: RootFs,
     /// Where the new files lie in overlay form already.
     pub(super) tree: Option<Arc<Tree>>,
+}
+
+/// A step's state afterwards, and where it came from.
+struct After {
+    state: Arc<State>,
+    created: i64,
+    cached: bool,
 }
 
 impl Build<'_> {
@@ -50,7 +54,7 @@ impl Build<'_> {
         let stage = &self.plan.stages[index];
         let mut state = self.base_state(stage)?;
         let mut done = Vec::with_capacity(stage.steps.len());
-        let mut area = WorkArea::new(self.store);
+        let mut area = WorkArea::default();
         let total = stage.steps.iter().filter(|step| !matches!(step.op, Op::Meta(_))).count();
         let mut number = 0;
         for step in &stage.steps {
@@ -62,21 +66,27 @@ impl Build<'_> {
                 continue;
             }
             number += 1;
-            let task = self.start(format!("{} {}", label(self.plan, stage, number, total), step.text));
-            let began = Instant::now();
-            let result = self.step(stage, index, step, &state, &mut area, task);
+            let (task, began) = self.begin(format!("{} {}", label(self.plan, stage, number, total), step.text));
+            let result = self.step(index, step, &state, &mut area, task);
             let outcome = match &result {
-                Ok((_, _, true)) => Outcome::Cached,
+                Ok(after) if after.cached => Outcome::Cached,
                 Ok(_) => Outcome::Done,
                 Err(_) => Outcome::Failed,
             };
             self.sink.event(Event::End { task, outcome, took: began.elapsed() });
-            let (next, created, cached) = result?;
-            self.count(cached);
-            state = next;
-            done.push(StepDone { layer: true, created: Some(created) });
+            let after = result?;
+            if after.cached { &self.cached } else { &self.ran }.fetch_add(1, Ordering::Relaxed);
+            state = after.state;
+            done.push(StepDone { layer: true, created: Some(after.created) });
         }
         Ok(Finished { state, steps: done })
+    }
+
+    /// A stage that this one needs: the schedule has put it first.
+    pub(super) fn finished(&self, stage: usize) -> &Finished {
+        static NOTHING: std::sync::LazyLock<Finished> =
+            std::sync::LazyLock::new(|| Finished { state: State::scratch(), steps: Vec::new() });
+        self.finished[stage].get().unwrap_or(&NOTHING)
     }
 
     fn base_state(&self, stage: &Stage) -> Result<Arc<State>, ExecError> {
@@ -84,137 +94,211 @@ impl Build<'_> {
             BaseRef::Scratch => State::scratch(),
             BaseRef::Stage(below) => Arc::clone(&self.finished(*below).state),
             BaseRef::Image(id) => self.image_state(id),
-            BaseRef::Directory(name) => {
-                let root = self.inputs.directory(name)?;
-                let changes = root.changes_since(&RootFs::empty())?;
-                self.directory_state(name, changes, root)?
-            }
+            BaseRef::Directory(name) => self.directory_state(stage, name)?,
         })
     }
 
-    /// One step on top of `state`: the state after it, when its layer was made, and whether the cache had it.
+    /// The layers of an image.
+    pub(super) fn image_state(&self, id: &ImageId) -> Arc<State> {
+        let mut known = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(id.clone()).or_insert_with(|| self.new_image_state(id)))
+    }
+
+    fn new_image_state(&self, id: &ImageId) -> Arc<State> {
+        let image = self.inputs.base(id);
+        let diff_ids: Vec<_> = image.layers.iter().map(|(diff_id, _)| *diff_id).collect();
+        let layers = image.layers.into_iter();
+        let layers = layers.map(|(diff_id, blob)| Layer::base(self.store, diff_id, blob, image.source.clone())).collect();
+        State::base(layers, &diff_ids)
+    }
+
+    /// A directory context as a base: its files are one layer (NCTX-4).
+    fn directory_state(&self, stage: &Stage, name: &str) -> io::Result<Arc<State>> {
+        let root = self.inputs.directory(name)?;
+        let selection = whole(&root);
+        crate::context::digest_files(&selection.files(), self.settings.threads)?;
+        let inputs = selection.sums()?.into_iter().map(|(name, value)| crate::cache::Input { name, value }).collect();
+        let preimage = Preimage::new(stage.platform.to_string(), Parent::Independent, "directory".to_owned(), inputs);
+        let below = State::scratch();
+        if let Some(hit) = self.look_up(&preimage, &below, &preimage) {
+            return Ok(hit.state);
+        }
+        let changes = root.changes_since(&RootFs::empty())?;
+        let layer = Layer::fresh(self.store, changes, None);
+        let state = State::with_root(&below, layer.clone(), Parent::Step(preimage.key()), root);
+        let packing = self.settings.blobs.then_some(self.settings.packing);
+        let (text, created) = (format!("FROM {name}"), self.settings.now);
+        self.finisher.submit(Job { layer, below, preimage, text, created, lock: None, packing });
+        Ok(state)
+    }
+
     fn step(
         &self,
-        stage: &Stage,
         index: usize,
         step: &Step,
         state: &Arc<State>,
         area: &mut WorkArea,
         task: TaskId,
-    ) -> Result<(Arc<State>, i64, bool), ExecError> {
-        let io = |doing: &'static str| move |error: io::Error| ExecError::io(step, doing, &error);
-        let inputs = StepInputs::of(self, step, state)?;
-        let quick = self.preimage(stage, step, state, inputs.quick(self, step, state)?);
-        let key = quick.key();
-        let fresh = self.runs_anew(stage, step);
-        if !fresh && let Some(hit) = self.look_up(&key.hex(), state, &quick) {
-            return Ok(hit);
-        }
-        let mut lock = None;
-        if !fresh {
-            // A step that another build is just running is worth waiting for.
-            let name = format!("step-{}", key.hex());
-            let guard = self.store.lock(&name).map_err(io("cannot lock the step"))?;
-            if let Some(hit) = self.look_up(&key.hex(), state, &quick) {
-                guard.remove(self.store, &name);
-                return Ok(hit);
-            }
-            lock = Some((guard, name));
-            // Without the marker no key by content can hit: its inputs need not be read now.
-            if self.store.has_step(&marker(&quick)) {
-                let exact = self.exact(&quick, &inputs, step, state)?;
-                if let Some((next, created, _)) = self.look_up(&exact.key().hex(), state, &quick) {
-                    self.alias(&exact, &quick);
-                    self.sink.event(Event::Note { task, text: "the same files as before: nothing to do".into() });
-                    if let Some((lock, name)) = lock {
-                        lock.remove(self.store, &name);
-                    }
-                    return Ok((next, created, true));
-                }
-            }
-        }
-        let made = match &step.op {
-            Op::Run(op) => self.run(stage, step, op, state, area, task)?,
-            Op::Copy(op) => self.copy(step, op, &inputs, state)?,
-            Op::Workdir(op) => self.workdir(step, op, state)?,
-            Op::Meta(_) => return Ok((Arc::clone(state), self.now, true)),
+    ) -> Result<After, ExecError> {
+        let stage = &self.plan.stages[index];
+        let selection = match &step.op {
+            Op::Copy(op) => Some(self.selection(step, op)?),
+            _ => None,
         };
-        let layer = Layer::fresh(&self.shared_store, made.changes, made.tree);
-        let next = State::with_root(state, layer.clone(), crate::cache::Parent::Step(key), made.root);
+        let inputs = self.key_inputs(step, state, selection.as_ref())?;
+        let preimage = self.preimage(stage, step, state, inputs);
+        let lock = match self.cached(stage, step, state, &preimage, task)? {
+            Ok(hit) => return Ok(hit),
+            Err(lock) => lock,
+        };
+        let made = match (&step.op, &selection) {
+            (Op::Run(op), _) => self.run(step, op, state, area, task)?,
+            (Op::Copy(op), Some(selection)) => self.copy(step, op, selection, state)?,
+            (Op::Workdir(op), _) => self.workdir(step, op, state)?,
+            (Op::Copy(_) | Op::Meta(_), _) => Made { changes: Changes::default(), tree: None },
+        };
+        let io = |error: io::Error| ExecError::io(step, "cannot put the new layer on the root filesystem", &error);
+        let mut root = state.root().map_err(io)?.clone();
+        root.apply(&made.changes).map_err(|path| io(io::Error::other(format!("{path} links to nothing"))))?;
+        let layer = Layer::fresh(self.store, made.changes, made.tree);
+        let next = State::with_root(state, layer.clone(), Parent::Step(preimage.key()), root);
+        let created = self.settings.now;
         self.finisher.submit(Job {
             layer,
             below: Arc::clone(state),
-            exact: inputs.into_exact(&quick, step, state),
-            quick,
+            preimage,
             text: step.text.clone(),
-            created: self.now,
+            created,
             lock,
-            packing: self.exported(index).then_some(self.packing),
+            packing: (self.exported[index] && self.settings.blobs).then_some(self.settings.packing),
         });
-        Ok((next, self.now, false))
+        Ok(After { state: next, created, cached: false })
+    }
+
+    /// What the cache has for a step; else the lock under which it is to be run.
+    fn cached(
+        &self,
+        stage: &Stage,
+        step: &Step,
+        state: &Arc<State>,
+        preimage: &Preimage,
+        task: TaskId,
+    ) -> Result<Result<After, Option<StepLock>>, ExecError> {
+        if self.runs_anew(stage, step) {
+            return Ok(Err(None));
+        }
+        if let Some(hit) = self.look_up(preimage, state, preimage) {
+            return Ok(Ok(hit));
+        }
+        // A step that another build is just running is worth waiting for.
+        let name = format!("step-{}", preimage.key().hex());
+        let failed = |error: io::Error| ExecError::io(step, "cannot lock the step", &error);
+        let lock = StepLock(self.store.lock(&name).map_err(failed)?, name);
+        let mut hit = self.look_up(preimage, state, preimage);
+        if hit.is_none() && self.store.has_step(&marker(preimage)) {
+            let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
+            let by_content = preimage.with_parent(content_parent(preimage, state).map_err(failed)?);
+            hit = self.look_up(&by_content, state, preimage);
+            if hit.is_some() {
+                self.alias(&by_content, preimage);
+                let text = "starts from the same files as before: nothing to do".to_owned();
+                self.sink.event(Event::Note { task, text });
+            }
+        }
+        Ok(match hit {
+            Some(hit) => {
+                lock.release(self.store);
+                Ok(hit)
+            }
+            None => Err(Some(lock)),
+        })
     }
 
     /// NC-1, NC-2, NC-4.
     fn runs_anew(&self, stage: &Stage, step: &Step) -> bool {
-        let asked = self.options.no_cache
-            || self.options.no_cache_filter.iter().any(|name| name.eq_ignore_ascii_case(&stage.name));
+        let settings = self.settings;
+        let asked =
+            settings.no_cache || settings.no_cache_filter.iter().any(|name| name.eq_ignore_ascii_case(&stage.name));
         asked && !matches!(step.op, Op::Workdir(_))
     }
 
-    fn preimage(&self, stage: &Stage, step: &Step, state: &State, inputs: Vec<Input>) -> Preimage {
+    fn preimage(&self, stage: &Stage, step: &Step, state: &State, inputs: Vec<crate::cache::Input>) -> Preimage {
         let parent = state.key.clone();
-        match &step.op {
-            Op::Run(op) => keys::run(&stage.platform, parent, op, &self.options.surroundings, inputs),
+        let mut preimage = match &step.op {
+            Op::Run(op) => keys::run(&stage.platform, parent, op, self.settings, inputs),
             Op::Copy(op) => keys::copy(&stage.platform, parent, op, inputs),
             Op::Workdir(op) => keys::workdir(&stage.platform, parent, op, self.plan.epoch, inputs),
             Op::Meta(_) => Preimage::new(stage.platform.to_string(), parent, String::new(), inputs),
+        };
+        if let Some(clamp) = self.settings.clamp {
+            preimage.inputs.push(crate::cache::Input { name: "latest time".to_owned(), value: clamp.to_string() });
         }
+        preimage
     }
 
-    /// The step's key by content.
-    fn exact(
-        &self,
-        quick: &Preimage,
-        inputs: &StepInputs,
-        step: &Step,
-        state: &State,
-    ) -> Result<Preimage, ExecError> {
-        let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
-        let mut exact = quick.with_parent(exact_parent(quick, state).map_err(failed)?);
-        exact.inputs = inputs.exact(step, state).map_err(failed)?;
-        Ok(exact)
-    }
-
-    /// A record whose layer the store still holds.
-    fn look_up(&self, key: &str, state: &Arc<State>, quick: &Preimage) -> Option<(Arc<State>, i64, bool)> {
-        let record = Record::from_json(&self.store.step(key).ok()??)?;
+    /// A record under the key of `wanted` whose layer the store still holds.
+    fn look_up(&self, wanted: &Preimage, state: &Arc<State>, by_history: &Preimage) -> Option<After> {
+        let record = Record::from_bytes(&self.store.step(&wanted.key().hex()).ok()??)?;
         if !self.store.holds_layer(&record.layer.diff_id) {
             return None;
         }
-        let layer = Layer::recorded(&self.shared_store, record.layer);
-        let next = State::on(state, layer, crate::cache::Parent::Step(quick.key()));
-        Some((next, record.created, true))
+        let layer = Layer::recorded(self.store, record.layer);
+        let state = State::on(state, layer, Parent::Step(by_history.key()));
+        Some(After { state, created: record.created, cached: true })
     }
 
     /// Lets a later build hit by history what this one hit by content.
-    fn alias(&self, exact: &Preimage, quick: &Preimage) {
-        let record = self.store.step(&exact.key().hex()).ok().flatten().and_then(|bytes| Record::from_json(&bytes));
-        if let Some(record) = record {
-            let record = Record { preimage: quick.clone(), ..record };
+    fn alias(&self, by_content: &Preimage, by_history: &Preimage) {
+        let bytes = self.store.step(&by_content.key().hex()).ok().flatten();
+        if let Some(record) = bytes.and_then(|bytes| Record::from_bytes(&bytes)) {
             // A cache that cannot be written costs time later, not the build now.
-            let _best_effort = self.store.put_step(&quick.key().hex(), &record.to_json());
+            let _best_effort = self.store.put_step(&by_history.key().hex(), &record.to_bytes(by_history));
         }
     }
 
-    fn workdir(&self, step: &Step, op: &crate::plan::WorkdirOp, state: &State) -> Result<Made, ExecError> {
+    fn copy(
+        &self,
+        step: &Step,
+        op: &crate::plan::CopyOp,
+        selection: &Selection,
+        state: &Arc<State>,
+    ) -> Result<Made, ExecError> {
+        let failed = |error: io::Error| ExecError::io(step, "cannot copy", &error);
+        let empty = RootFs::empty();
+        // COPY-43: a linked copy is made on nothing.
+        let old = if op.link { &empty } else { state.root().map_err(failed)? };
+        let scratch = Scratch::new(self.store).map_err(failed)?;
+        let env = copy::Env {
+            now: Time { seconds: self.settings.now, nanos: 0 },
+            scratch_dir: scratch.dir(),
+            scratch_files: scratch.files(),
+            destination_is_scratch: op.link || state.is_scratch(),
+        };
+        let mut root = old.clone();
+        copy::copy(&mut root, selection, op, &env)
+            .map_err(|error| ExecError::step(error.code(), step, error.to_string()))?;
+        let mut changes = root.changes_since(old).map_err(failed)?;
+        self.clamp(&mut changes);
+        Ok(Made { changes, tree: None })
+    }
+
+    fn workdir(&self, step: &Step, op: &WorkdirOp, state: &State) -> Result<Made, ExecError> {
         let failed = |error: io::Error| ExecError::io(step, "cannot read the root filesystem", &error);
         let old = state.root().map_err(failed)?;
         let mut root = old.clone();
-        let now = self.plan.epoch.unwrap_or(self.now);
+        let now = Time { seconds: self.plan.epoch.unwrap_or(self.settings.now), nanos: 0 };
         copy::workdir(&mut root, &op.path, &op.user, state.is_scratch(), now)
             .map_err(|error| ExecError::step(error.code(), step, error.to_string()))?;
-        let changes = root.changes_since(old).map_err(failed)?;
-        Ok(Made { changes, root, tree: None })
+        let mut changes = root.changes_since(old).map_err(failed)?;
+        self.clamp(&mut changes);
+        Ok(Made { changes, tree: None })
+    }
+
+    /// Where it is asked for, no new file is younger than the epoch (TIME-3).
+    pub(super) fn clamp(&self, changes: &mut Changes) {
+        if let Some(seconds) = self.settings.clamp {
+            changes.clamp_times(Time { seconds, nanos: 0 });
+        }
     }
 }
 

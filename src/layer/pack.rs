@@ -1,5 +1,6 @@
 //! Changes to tar bytes: a function of the changes and the files' bytes, and of nothing else.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 
 use sha2::{Digest as _, Sha256};
@@ -26,7 +27,8 @@ pub struct Packed {
 ///
 /// A file that has changed its length since it was listed is an error.
 pub fn pack(changes: &Changes, out: &mut dyn Write) -> io::Result<Packed> {
-    let mut packer = Packer { out, hash: Sha256::new(), size: 0, buffer: Vec::with_capacity(CHUNK + 1024) };
+    let buffer = Vec::with_capacity(CHUNK + 1024);
+    let mut packer = Packer { out, hash: Sha256::new(), size: 0, buffer, targets: targets(changes) };
     for change in &changes.0 {
         packer
             .change(change)
@@ -37,12 +39,32 @@ pub fn pack(changes: &Changes, out: &mut dyn Write) -> io::Result<Packed> {
     Ok(Packed { diff_id: DiffId(Digest::from_bytes(packer.hash.finalize().into())), size: packer.size })
 }
 
+/// The metadata of everything that has a further name in `changes`.
+fn targets(changes: &Changes) -> HashMap<&RootPath, &Meta> {
+    let with_links: HashSet<&RootPath> = changes
+        .0
+        .iter()
+        .filter_map(|change| if let Change::Link { target, .. } = change { Some(target) } else { None })
+        .collect();
+    let mut targets = HashMap::with_capacity(with_links.len());
+    for change in &changes.0 {
+        if let Change::Put { path, inode } = change
+            && with_links.contains(path)
+        {
+            targets.insert(path, &inode.meta);
+        }
+    }
+    targets
+}
+
 /// Collects headers and small files, so that hash and output see large pieces.
 struct Packer<'a> {
     out: &'a mut dyn Write,
     hash: Sha256,
     size: u64,
     buffer: Vec<u8>,
+    /// Metadata by the first name of what has several.
+    targets: HashMap<&'a RootPath, &'a Meta>,
 }
 
 impl Packer<'_> {
@@ -57,7 +79,9 @@ impl Packer<'_> {
             Change::Directory { .. } => Ok(()),
             Change::Put { path, inode } => self.inode(path.as_bytes(), inode),
             Change::Link { path, target } => {
-                self.entry(path.as_bytes(), EntryType::Link, &Meta::default(), 0, target.as_bytes(), None)
+                // Unpackers apply owner, mode and attributes of a link entry to the file behind all its names.
+                let meta = self.targets.get(target).copied().cloned().unwrap_or_default();
+                self.entry(path.as_bytes(), EntryType::Link, &meta, 0, target.as_bytes(), None)
             }
             Change::Remove { path } => {
                 let (parent, name) = path.split_last().unwrap_or((RootPath::root(), b""));
@@ -233,6 +257,18 @@ mod tests {
             })
             .collect();
         assert_eq!(names, ["d/.wh.gone", "d/.wh..wh..opq"]);
+    }
+
+    #[test]
+    fn tar_8_a_link_has_the_metadata_of_its_file() {
+        let meta = Meta { uid: 7, ..Meta::with_mode(0o4755) };
+        let path = |text: &str| RootPath::clamped(text.as_bytes());
+        let bytes = tar_of(vec![file("a", "text", meta.clone()), Change::Link { path: path("b"), target: path("a") }]);
+        let mut entries = Entries::new(&bytes[..]);
+        for kind in [EntryType::Regular, EntryType::Link] {
+            let entry = entries.next_entry().unwrap().unwrap();
+            assert_eq!((entry.kind, entry.meta), (kind, meta.clone()));
+        }
     }
 
     #[test]

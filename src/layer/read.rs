@@ -1,6 +1,6 @@
 //! Layers of others: checked, listed and unpacked in one reading (layers.md, APPLY).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File as DiskFile};
 use std::io::{self, Read, Write};
@@ -35,6 +35,7 @@ pub fn unpack(reader: impl Read + Send, compression: Compression, diff_id: &Diff
         tree: RootFs::empty(),
         stated: HashSet::new(),
         removals: Vec::new(),
+        link_metas: Vec::new(),
         hidden: HashSet::new(),
         buffer: vec![0; 256 << 10],
     };
@@ -72,6 +73,8 @@ struct Unpacker {
     /// Directories that the archive has an entry for; others are there only because something lies in them.
     stated: HashSet<RootPath>,
     removals: Vec<Change>,
+    /// What the last link entry of an inode said of it, under one of its names.
+    link_metas: Vec<(RootPath, Meta)>,
     /// Whiteouts on disk.
     hidden: HashSet<RootPath>,
     buffer: Vec<u8>,
@@ -190,7 +193,40 @@ impl Unpacker {
         }
         self.clear(path)?;
         fs::hard_link(self.on_disk(&found.path), self.on_disk(path))?;
+        if *node.meta() != entry.meta {
+            self.link_metas.push((path.clone(), entry.meta.clone()));
+        }
         self.tree.insert(path, node);
+        Ok(())
+    }
+
+    /// A link entry's owner, mode and time are those of the file and of all its names: the last entry counts.
+    fn share_link_metas(&mut self) -> io::Result<()> {
+        let mut changed: HashMap<*const Inode, Arc<Inode>> = HashMap::new();
+        let mut before = Vec::new();
+        for (path, meta) in std::mem::take(&mut self.link_metas) {
+            let Some(Node::Inode(inode)) = self.tree.get(&path) else { continue };
+            let is_link = matches!(inode.kind, Kind::Symlink(_));
+            snapshot::set_meta(&self.on_disk(&path), &meta, is_link)?;
+            changed.insert(Arc::as_ptr(&inode), Arc::new(Inode { meta, kind: inode.kind.clone() }));
+            // Keeps the address from being used again.
+            before.push(inode);
+        }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let mut names = Vec::new();
+        self.tree.walk::<io::Error>(&mut |path, node| {
+            if let Node::Inode(inode) = node
+                && let Some(new) = changed.get(&Arc::as_ptr(inode))
+            {
+                names.push((path.clone(), Arc::clone(new)));
+            }
+            Ok(())
+        })?;
+        for (path, inode) in names {
+            self.tree.insert(&path, Node::Inode(inode));
+        }
         Ok(())
     }
 
@@ -233,7 +269,8 @@ impl Unpacker {
     }
 
     /// Directories get their metadata last: what was put into them has touched their times (APPLY-5).
-    fn finish(self) -> io::Result<Changes> {
+    fn finish(mut self) -> io::Result<Changes> {
+        self.share_link_metas()?;
         let mut changes = self.removals;
         for change in self.tree.changes_since(&RootFs::empty())?.0 {
             if let Change::Directory { path, meta } = &change {

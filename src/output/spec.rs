@@ -1,6 +1,7 @@
+use std::fmt;
 use std::path::PathBuf;
 
-use crate::image::{Compression, Reference};
+use crate::image::{Compression, Reference, Wire};
 
 /// Where an output goes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,3 +52,58 @@ pub struct OutputSpec {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct OutputSpecError(pub String);
+
+impl OutputKind {
+    /// Whether the output holds an image, not just its files: only such an output needs a config and a manifest.
+    pub const fn is_image(self) -> bool {
+        !matches!(self, Self::Local | Self::Tar)
+    }
+}
+
+impl fmt::Display for OutputKind {
+    /// The word after `type=`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OciTar => "oci",
+            Self::OciDirectory => "oci-layout",
+            Self::Docker => "docker",
+            Self::Local => "local",
+            Self::Tar => "tar",
+            Self::Store => "image",
+        })
+    }
+}
+
+impl fmt::Display for OutputSpec {
+    /// The type and where it goes, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.destination {
+            Some(Destination::Path(path)) => write!(f, "{} to {}", self.kind, path.display()),
+            Some(Destination::Stdout) => write!(f, "{} to standard output", self.kind),
+            None => write!(f, "{} to the store", self.kind),
+        }
+    }
+}
+
+impl OutputSpec {
+    /// An output with no options.
+    pub const fn new(kind: OutputKind, destination: Option<Destination>) -> Self {
+        Self {
+            kind,
+            destination,
+            names: Vec::new(),
+            compression: None,
+            level: None,
+            rewrite_timestamp: false,
+            oci_media_types: None,
+        }
+    }
+
+    /// The family of media types to write (MT-1). An OCI layout keeps OCI types whatever is asked.
+    pub fn wire(&self) -> Wire {
+        match (self.kind, self.oci_media_types) {
+            (OutputKind::Docker | OutputKind::Store, Some(false)) => Wire::Docker,
+            _ => Wire::Oci,
+        }
+    }
+}

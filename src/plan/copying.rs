@@ -1,199 +1,207 @@
-use std::collections::BTreeMap;
+//! COPY and ADD: sources, destination and flags after expansion (COPY-3 to COPY-5, COPY-11, COPY-63, COPY-71, ADD-2, ADD-12).
 
-use crate::dockerfile::{AddFlags, CopyFlags, Copying, Diagnostic, Source, Word};
-use crate::image::Digest;
+use crate::dockerfile::{AddFlags, CopyFlags, Copying, Diagnostic, Source as From, Word};
 
-use super::expand::expand_body;
-use super::graph::copied_stage;
-use super::place::Problem;
-use super::state::{Site, State};
-use super::{CopyFrom, CopyOp, CopySource, Found, Op, paths, reach, run, values};
+use super::evaluate::{Evaluated, Evaluator, Source};
+use super::expand::{expand, expand_body};
+use super::run::without_tabs;
+use super::stages::expansion_error;
+use super::{CopyFrom, CopyOp, CopySource, Op};
 
-/// COPY: the operation and its history text.
-pub(super) fn copy(
-    site: &mut Site<'_>,
-    state: &State,
-    copying: &Copying,
-    flags: &CopyFlags,
-) -> Result<(Op, String), Diagnostic> {
-    let (mut op, created_by) = evaluate(site, state, copying, Kind::Copy { parents: flags.parents })?;
-    if let Some(from) = &flags.from {
-        op.from = copy_from(site, state, from)?;
+impl Evaluator<'_> {
+    pub(super) fn copy(
+        &mut self,
+        source: &Source<'_>,
+        copying: &Copying,
+        flags: &CopyFlags,
+    ) -> Evaluated<(Op, Option<String>)> {
+        let from = match &flags.from {
+            None => CopyFrom::Context,
+            Some(word) => self.copied_from(source, word)?,
+        };
+        let op = self.operation(source, copying, CopyOp { from, parents: flags.parents, ..blank(false) })?;
+        for (written, found) in copying.sources.iter().zip(&op.sources) {
+            let message = match found {
+                CopySource::Url(_) => "source can't be a URL for COPY",
+                CopySource::Git(_) => "source can't be a git ref for COPY",
+                _ => continue,
+            };
+            let span = match written {
+                From::Path(word) => word.span,
+                From::Heredoc(_) => source.at.span,
+            };
+            let found = source.error("D-85", span, message);
+            return Err(Box::new(found.help("use ADD")));
+        }
+        let history = self.history("COPY", copying, &op)?;
+        Ok((Op::Copy(Box::new(op)), Some(history)))
     }
-    op.parents = flags.parents;
-    Ok((Op::Copy(Box::new(op)), created_by))
-}
 
-/// ADD: the operation and its history text.
-pub(super) fn add(
-    site: &mut Site<'_>,
-    state: &State,
-    copying: &Copying,
-    flags: &AddFlags,
-) -> Result<(Op, String), Diagnostic> {
-    let (mut op, created_by) = evaluate(site, state, copying, Kind::Add)?;
-    op.unpack = flags.unpack;
-    op.keep_git_dir = flags.keep_git_dir;
-    if let Some(word) = &flags.checksum {
-        let checksum = site.word(state, word)?;
-        if !checksum.is_empty() {
-            check_checksum(&checksum, &op.sources)
-                .map_err(|message| site.error_at(site.place.of_word(word), Problem::new("D-90", message)))?;
-            op.checksum = Some(checksum);
+    pub(super) fn add(
+        &mut self,
+        source: &Source<'_>,
+        copying: &Copying,
+        flags: &AddFlags,
+    ) -> Evaluated<(Op, Option<String>)> {
+        let checksum = match &flags.checksum {
+            None => None,
+            Some(word) => Some(self.expand(source, word)?).filter(|text| !text.is_empty()),
+        };
+        let start = CopyOp { unpack: flags.unpack, keep_git_dir: flags.keep_git_dir, checksum, ..blank(true) };
+        let op = self.operation(source, copying, start)?;
+        if let (Some(checksum), Some(word)) = (&op.checksum, &flags.checksum) {
+            let wrong = |message: &str| Err(source.error("D-90", word.span, message));
+            if op.sources.len() > 1 {
+                return wrong("checksum can't be specified for multiple sources");
+            }
+            if !matches!(op.sources.first(), Some(CopySource::Url(_) | CopySource::Git(_))) {
+                return wrong("checksum requires HTTP(S) or Git sources");
+            }
+            if matches!(op.sources.first(), Some(CopySource::Url(_)))
+                && checksum.parse::<crate::image::Digest>().is_err()
+            {
+                return wrong(&format!("invalid checksum digest format: {checksum}"));
+            }
+        }
+        let history = self.history("ADD", copying, &op)?;
+        Ok((Op::Copy(Box::new(op)), Some(history)))
+    }
+
+    /// COPY-11, EXP-4.
+    fn copied_from(&self, source: &Source<'_>, word: &Word) -> Evaluated<CopyFrom> {
+        let name = &word.text;
+        let unchanged = expand(name, '\\', &|_| None).is_ok_and(|expanded| expanded == *name);
+        if !unchanged {
+            let message = "variable expansion is not supported for --from, define a new stage with FROM using ARG from \
+                           global scope as a workaround";
+            return Err(source.error("D-82", word.span, message));
+        }
+        let stage =
+            self.planner.stages.copied_from(name).map_err(|message| source.error("D-83", word.span, message))?;
+        if let Some(stage) = stage {
+            return match self.numbers[stage] {
+                Some(number) if stage < self.index => Ok(CopyFrom::Stage(number)),
+                _ => {
+                    let here = self.planner.stages.all[self.index].label();
+                    let message = format!(
+                        "cannot copy from stage \"{name}\", it needs to be defined before current stage \"{here}\""
+                    );
+                    Err(source.error("D-84", word.span, message))
+                }
+            };
+        }
+        match self.planner.outside(name, &self.scope.platform) {
+            Ok(found) => Ok(found.into()),
+            Err(error) => {
+                let found = source.error("D-27", word.span, error.message);
+                Err(Box::new(Diagnostic { help: error.help, ..*found }))
+            }
         }
     }
-    Ok((Op::Copy(Box::new(op)), created_by))
-}
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Copy { parents: bool },
-    Add,
-}
-
-impl Kind {
-    fn keyword(self) -> &'static str {
-        if self == Self::Add { "ADD" } else { "COPY" }
-    }
-}
-
-/// What COPY and ADD share; the history text is COPY-71's.
-fn evaluate(site: &mut Site<'_>, state: &State, copying: &Copying, kind: Kind) -> Result<(CopyOp, String), Diagnostic> {
-    let mut text = kind.keyword().to_owned();
-    if kind == (Kind::Copy { parents: true }) {
-        text.push_str(" --parents");
-    }
-    let option = |name: &str, word: &Option<Word>, text: &mut String| -> Result<Option<String>, Diagnostic> {
-        let value = word.as_ref().map(|word| site.word(state, word)).transpose()?.filter(|value| !value.is_empty());
-        if let Some(value) = &value {
-            text.push_str(&format!(" --{name}={value}"));
+    fn operation(&self, source: &Source<'_>, copying: &Copying, start: CopyOp) -> Evaluated<CopyOp> {
+        let optional = |word: &Option<Word>| match word {
+            None => Ok(None),
+            Some(word) => self.expand(source, word).map(|text| Some(text).filter(|text| !text.is_empty())),
+        };
+        let (chown, chmod) = (optional(&copying.chown)?, optional(&copying.chmod)?);
+        if let (Some(mode), Some(word)) = (&chmod, &copying.chmod)
+            && mode.bytes().all(|byte| byte.is_ascii_digit())
+            && !u32::from_str_radix(mode, 8).is_ok_and(|mode| mode <= 0o7777)
+        {
+            let message =
+                format!("invalid chmod parameter: '{mode}'. it should be octal string and between 0 and 07777");
+            return Err(source.error("D-86", word.span, message));
         }
-        Ok(value)
-    };
-    let chown = option("chown", &copying.chown, &mut text)?;
-    let chmod = option("chmod", &copying.chmod, &mut text)?;
-    if let (Some(mode), Some(word)) = (&chmod, &copying.chmod)
-        && !values::is_mode(mode)
-    {
-        let message = format!("invalid chmod parameter: '{mode}'. it should be octal string and between 0 and 07777");
-        let problem =
-            Problem { help: Some("or symbolic, such as `u+x,go-w`".to_owned()), ..Problem::new("D-86", message) };
-        return Err(site.error_at(site.place.of_word(word), problem));
+        let mut sources = Vec::new();
+        for written in &copying.sources {
+            sources.push(match written {
+                From::Path(word) => source_kind(self.expand(source, word)?),
+                From::Heredoc(heredoc) => {
+                    let body = if heredoc.strip_tabs { without_tabs(&heredoc.body) } else { heredoc.body.clone() };
+                    let body = if heredoc.expand {
+                        expand_body(&body, &|name| self.scope.variables.get(name))
+                            .map_err(|found| Box::new(expansion_error(source.at, source.at.span, &found)))?
+                    } else {
+                        body
+                    };
+                    CopySource::Heredoc { name: heredoc.name.clone(), content: body.into_bytes() }
+                }
+            });
+        }
+        let destination = self.expand(source, &copying.destination)?;
+        Ok(CopyOp {
+            sources,
+            destination: super::path::destination(self.scope.cwd(), &destination),
+            // COPY-43: with a mode the reference does not link.
+            link: copying.link && chmod.is_none(),
+            chown,
+            chmod,
+            exclude: copying.exclude.clone(),
+            ..start
+        })
     }
-    let sources = sources(site, state, copying, kind, &mut text)?;
-    let destination = site.word(state, &copying.destination)?;
-    text.push_str(&format!(" {destination} # buildkit"));
-    if sources.len() > 1 && !destination.ends_with('/') && !destination.ends_with('.') {
-        site.warn("COPY-6", "with several sources the destination should be a directory and end with /");
+
+    /// COPY-71.
+    fn history(&self, keyword: &str, copying: &Copying, op: &CopyOp) -> Evaluated<String> {
+        let mut text = keyword.to_owned();
+        if op.parents {
+            text.push_str(" --parents");
+        }
+        for (name, value) in [("chown", &op.chown), ("chmod", &op.chmod)] {
+            if let Some(value) = value {
+                text.push_str(&format!(" --{name}={value}"));
+            }
+        }
+        let (heredocs, paths): (Vec<_>, Vec<_>) =
+            op.sources.iter().partition(|source| matches!(source, CopySource::Heredoc { .. }));
+        for source in paths.into_iter().chain(heredocs) {
+            text.push(' ');
+            match source {
+                CopySource::Path(name) | CopySource::Url(name) | CopySource::Git(name) => text.push_str(name),
+                CopySource::Heredoc { name, .. } => text.push_str(&format!("<<{name}")),
+            }
+        }
+        let escape = self.planner.escape;
+        let written = expand(&copying.destination.text, escape, &|name| self.scope.variables.get(name))
+            .unwrap_or_else(|_| op.destination.clone());
+        Ok(format!("{text} {written} # buildkit"))
     }
-    let op = CopyOp {
-        add: kind == Kind::Add,
+}
+
+/// An operation that copies nothing yet.
+fn blank(add: bool) -> CopyOp {
+    CopyOp {
+        add,
         from: CopyFrom::Context,
-        sources,
-        destination: paths::destination(&state.directory(), &destination),
-        chown,
-        link: copying.link && chmod.is_none(),
-        chmod,
+        sources: Vec::new(),
+        destination: String::new(),
+        chown: None,
+        chmod: None,
+        link: false,
         parents: false,
-        exclude: copying.exclude.clone(),
+        exclude: Vec::new(),
         unpack: None,
         checksum: None,
         keep_git_dir: None,
+    }
+}
+
+/// ADD-2, ADD-20.
+fn source_kind(text: String) -> CopySource {
+    let is_http = text.starts_with("http://") || text.starts_with("https://");
+    let path = text.split(['#', '?']).next().unwrap_or_default();
+    let has_suffix = std::path::Path::new(path).extension().is_some_and(|extension| extension == "git");
+    let is_scp = || {
+        let Some((user, rest)) = text.split_once('@') else { return false };
+        let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        rest.split_once(':').is_some_and(|(host, path)| plain(user) && plain(host) && !path.is_empty())
     };
-    Ok((op, text))
-}
-
-/// Files first, then heredocs, of which equal names hold the last body (COPY-62).
-fn sources(
-    site: &Site<'_>,
-    state: &State,
-    copying: &Copying,
-    kind: Kind,
-    text: &mut String,
-) -> Result<Vec<CopySource>, Diagnostic> {
-    let mut sources = Vec::new();
-    let mut names = Vec::new();
-    let mut bodies = BTreeMap::new();
-    for source in &copying.sources {
-        match source {
-            Source::Path(word) => {
-                let path = site.word(state, word)?;
-                text.push_str(&format!(" {path}"));
-                sources.push(
-                    source_of(path, kind)
-                        .map_err(|message| site.error_at(site.place.of_word(word), Problem::new("D-85", message)))?,
-                );
-            }
-            Source::Heredoc(heredoc) => {
-                let body = run::body(heredoc);
-                let body = if heredoc.expand {
-                    expand_body(&body, &state.env)
-                        .map_err(|error| site.error(Problem::expansion(&format!("<<{}", heredoc.name), &error)))?
-                } else {
-                    body
-                };
-                bodies.insert(&heredoc.name, body);
-                names.push(&heredoc.name);
-            }
-        }
+    if text.starts_with("git://") || text.starts_with("ssh://") || (is_http && has_suffix) || is_scp() {
+        CopySource::Git(text)
+    } else if is_http {
+        CopySource::Url(text)
+    } else {
+        CopySource::Path(text)
     }
-    for name in names {
-        text.push_str(&format!(" <<{name}"));
-        let content = bodies.get(name).map(|body| body.as_bytes().to_vec()).unwrap_or_default();
-        sources.push(CopySource::Heredoc { name: name.clone(), content });
-    }
-    Ok(sources)
-}
-
-/// ADD-2, COPY-4.
-fn source_of(path: String, kind: Kind) -> Result<CopySource, &'static str> {
-    match (values::is_git(&path), values::is_url(&path), kind) {
-        (_, true, Kind::Copy { .. }) => Err("source can't be a URL for COPY"),
-        (true, _, Kind::Copy { .. }) => Err("source can't be a git ref for COPY"),
-        (true, _, Kind::Add) => Ok(CopySource::Git(path)),
-        (_, true, Kind::Add) => Ok(CopySource::Url(path)),
-        _ => Ok(CopySource::Path(path)),
-    }
-}
-
-/// ADD-12, as far as it shows before anything is fetched.
-fn check_checksum(checksum: &str, sources: &[CopySource]) -> Result<(), String> {
-    match sources {
-        [CopySource::Url(_)] => {
-            checksum.parse::<Digest>().map(|_| ()).map_err(|_| format!("invalid checksum digest format: {checksum}"))
-        }
-        [CopySource::Git(_)] => {
-            let hexadecimal = checksum.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if hexadecimal && checksum.len() >= 7 { Ok(()) } else { Err(format!("invalid checksum: {checksum}")) }
-        }
-        [_] => Err("checksum requires HTTP(S) or Git sources".to_owned()),
-        _ => Err("checksum can't be specified for multiple sources".to_owned()),
-    }
-}
-
-/// COPY-11: a stage by name or number, a named context or an image.
-fn copy_from(site: &Site<'_>, state: &State, word: &Word) -> Result<CopyFrom, Diagnostic> {
-    let outline = site.shared.outline;
-    let name = &word.text;
-    let at = |problem| site.error_at(site.place.of_word(word), problem);
-    if let Some(stage) = copied_stage(outline, name).map_err(at)? {
-        return match site.shared.numbers[stage] {
-            Some(number) if stage < site.stage => Ok(CopyFrom::Stage(number)),
-            _ => {
-                let message = format!(
-                    "cannot copy from stage \"{}\", it needs to be defined before current stage \"{}\"",
-                    outline.display(stage),
-                    outline.display(site.stage)
-                );
-                Err(at(Problem::new("D-84", message)))
-            }
-        };
-    }
-    let (found, _) = reach::find(site.shared.bases, name, &state.platform)
-        .map_err(|problem| at(if problem.help.is_some() { problem } else { problem.suggest(name, outline.names()) }))?;
-    Ok(match found {
-        Found::Image(id, _) => CopyFrom::Image(id),
-        Found::Directory(name) => CopyFrom::Directory(name),
-        Found::Scratch => CopyFrom::Empty,
-    })
 }

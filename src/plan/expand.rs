@@ -1,496 +1,427 @@
-//! Expansion of variables in a word (dockerfile.md, EXP-20 to EXP-51). Pure: text and variables in, text out.
+//! Variable expansion (dockerfile.md, EXP): words that carry their quoting become plain strings.
 
-use super::pattern::Pattern;
+use regex::Regex;
 
-/// Deepest nesting of braces: far more than anyone writes, far less than a stack holds.
-const MAX_DEPTH: usize = 128;
+/// Deepest nesting of `${…}`: more is no Dockerfile that anybody wrote.
+const MAX_DEPTH: usize = 64;
 
-/// How many bytes a word may grow by: `ENV A=$A$A` on forty lines must not take all memory.
-const MAX_GROWTH: usize = 1 << 20;
-
-/// The values that a word may refer to.
-pub trait Variables {
-    /// The value of `name`; `None` when it is not set.
-    fn get(&self, name: &str) -> Option<&str>;
-}
+/// Gives the value of a variable; `None` when it is unset.
+pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Why a word cannot be expanded (EXP-24, EXP-33, EXP-40).
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum ExpandError {
-    /// A quote is not closed: `single` or `double`.
-    #[error("unexpected end of statement while looking for matching {0}-quote")]
-    OpenQuote(&'static str),
-    /// `${` without its end.
-    #[error("syntax error: missing '}}'")]
-    MissingBrace,
-    /// `${}` and the like.
-    #[error("syntax error: bad substitution")]
-    BadSubstitution,
-    /// The operator after the name is not known.
-    #[error("unsupported modifier ({0}) in substitution")]
-    Modifier(String),
-    /// `${X/a}`.
-    #[error("missing '/' in ${{}}")]
-    MissingSlash,
-    /// A backslash before a character that needs none, in a pattern (EXP-27).
-    #[error("invalid escape '\\{0}'")]
-    PatternEscape(String),
-    /// `${NAME?message}` is not met.
-    #[error("{name}: {message}")]
-    Required {
-        /// The variable.
-        name: String,
-        /// What the author wrote, or which of unset and empty is not allowed.
-        message: String,
+pub(super) enum ExpandError {
+    /// The syntax is wrong; the text says how.
+    #[error("failed to process \"{word}\": {reason}")]
+    Syntax {
+        /// The whole word.
+        word: String,
+        /// What is wrong.
+        reason: String,
     },
-    /// Braces within braces without end.
-    #[error("braces are nested more than {MAX_DEPTH} deep")]
-    TooDeep,
-    /// The result would not be sane to keep.
-    #[error("the result is more than {MAX_GROWTH} bytes longer than the word")]
-    TooLong,
+    /// `${X?m}` with X unset.
+    #[error("failed to process \"{word}\": {reason}")]
+    Required {
+        /// The whole word.
+        word: String,
+        /// `X: m`
+        reason: String,
+    },
 }
 
-/// One word in, one word out: white space kept, quotes removed (EXP-1).
-pub fn expand(text: &str, escape: char, variables: &dyn Variables) -> Result<String, ExpandError> {
-    let mut out = Output::default();
-    Expander::new(text, escape, true, variables).word(&[], false, &mut out)?;
-    Ok(out.text)
+enum Fail {
+    Syntax(String),
+    Required(String),
 }
 
-/// One word in, any number out: unquoted white space separates, empty words vanish (EXP-50).
-pub fn expand_words(text: &str, escape: char, variables: &dyn Variables) -> Result<Vec<String>, ExpandError> {
-    let mut out = Output { words: Some(Vec::new()), ..Output::default() };
-    Expander::new(text, escape, true, variables).word(&[], false, &mut out)?;
-    out.end_word();
-    Ok(out.words.unwrap_or_default())
+/// Expands one word to one word (EXP-1): quotes and escapes vanish, white space stays.
+pub(super) fn expand(word: &str, escape: char, lookup: Lookup<'_>) -> Result<String, ExpandError> {
+    // Most words hold nothing to expand.
+    if !word.contains(['$', '\'', '"', '\u{feff}', escape]) {
+        return Ok(word.to_owned());
+    }
+    run(word, escape, lookup, true).map(|pieces| pieces.text)
 }
 
-/// The body of a heredoc: quotes are data, and the escape character is always a backslash (COPY-63).
-pub fn expand_body(text: &str, variables: &dyn Variables) -> Result<String, ExpandError> {
-    let mut out = Output::default();
-    Expander::new(text, '\\', false, variables).word(&[], false, &mut out)?;
-    Ok(out.text)
+/// Expands one word to any number of words (EXP-50): white space that is not quoted separates.
+pub(super) fn expand_words(word: &str, escape: char, lookup: Lookup<'_>) -> Result<Vec<String>, ExpandError> {
+    run(word, escape, lookup, true).map(Pieces::into_words)
 }
 
-/// What has been expanded so far.
+/// Expands the body of a heredoc (COPY-63): quotes are data, and the escape is always a backslash.
+pub(super) fn expand_body(body: &str, lookup: Lookup<'_>) -> Result<String, ExpandError> {
+    run(body, '\\', lookup, false).map(|pieces| pieces.text)
+}
+
+fn run(word: &str, escape: char, lookup: Lookup<'_>, quotes: bool) -> Result<Pieces, ExpandError> {
+    // The reference's scanner drops a byte order mark at the start of every word.
+    let word = word.strip_prefix('\u{feff}').unwrap_or(word);
+    let mut expander = Expander { chars: word.chars().collect(), at: 0, escape, lookup, quotes, depth: 0 };
+    expander.until(None, false).map_err(|fail| {
+        let word = word.to_owned();
+        match fail {
+            Fail::Syntax(reason) => ExpandError::Syntax { word, reason },
+            Fail::Required(reason) => ExpandError::Required { word, reason },
+        }
+    })
+}
+
+/// The text so far, and the words it falls into.
 #[derive(Default)]
-struct Output {
+struct Pieces {
     text: String,
-    /// The words that are complete, when words are split.
-    words: Option<Vec<String>>,
-    /// Bytes in `words`.
-    finished: usize,
+    words: Vec<String>,
+    word: String,
 }
 
-impl Output {
-    fn quoted(&mut self, text: &str) {
+impl Pieces {
+    /// Text that never separates words: quoted or escaped.
+    fn raw(&mut self, text: &str) {
         self.text.push_str(text);
+        self.word.push_str(text);
     }
 
-    fn unquoted(&mut self, text: &str) {
-        if self.words.is_none() {
-            return self.text.push_str(text);
-        }
-        for char in text.chars() {
-            if char.is_whitespace() {
+    /// Text whose white space separates words.
+    fn plain(&mut self, text: &str) {
+        self.text.push_str(text);
+        for c in text.chars() {
+            if c.is_whitespace() {
                 self.end_word();
             } else {
-                self.text.push(char);
+                self.word.push(c);
             }
         }
     }
 
     fn end_word(&mut self) {
-        if let Some(words) = &mut self.words
-            && !self.text.is_empty()
-        {
-            self.finished += self.text.len();
-            words.push(std::mem::take(&mut self.text));
+        if !self.word.is_empty() {
+            self.words.push(std::mem::take(&mut self.word));
         }
+    }
+
+    fn into_words(mut self) -> Vec<String> {
+        self.end_word();
+        self.words
     }
 }
 
 struct Expander<'a> {
-    rest: std::str::Chars<'a>,
+    chars: Vec<char>,
+    at: usize,
     escape: char,
-    /// Whether quotes mean anything.
+    lookup: Lookup<'a>,
     quotes: bool,
-    variables: &'a dyn Variables,
     depth: usize,
-    limit: usize,
 }
 
-impl<'a> Expander<'a> {
-    fn new(text: &'a str, escape: char, quotes: bool, variables: &'a dyn Variables) -> Self {
-        Self { rest: text.chars(), escape, quotes, variables, depth: 0, limit: MAX_GROWTH.saturating_add(text.len()) }
-    }
-
+impl Expander<'_> {
     fn peek(&self) -> Option<char> {
-        self.rest.clone().next()
+        self.chars.get(self.at).copied()
     }
 
-    /// Reads up to one of `stop`, which stays, or to the end. `keep` keeps the escapes (EXP-27).
-    fn word(&mut self, stop: &[char], keep: bool, out: &mut Output) -> Result<(), ExpandError> {
-        let mut buffer = [0; 4];
-        while let Some(char) = self.peek() {
-            if stop.contains(&char) {
-                return Ok(());
+    fn next(&mut self) -> Option<char> {
+        let c = self.peek();
+        self.at += usize::from(c.is_some());
+        c
+    }
+
+    /// Everything up to `stop`, which is taken too, or the end. With `keep_escapes` escape characters stay (EXP-27).
+    fn until(&mut self, stop: Option<char>, keep_escapes: bool) -> Result<Pieces, Fail> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(Fail::Syntax("syntax error: substitutions are nested too deeply".to_owned()));
+        }
+        let mut pieces = Pieces::default();
+        while let Some(c) = self.next() {
+            if Some(c) == stop {
+                self.depth -= 1;
+                return Ok(pieces);
             }
-            self.rest.next();
-            match char {
-                '\'' if self.quotes => self.single(out)?,
-                '"' if self.quotes => self.double(keep, out)?,
+            match c {
+                '\'' if self.quotes => {
+                    let text = self.single_quoted()?;
+                    pieces.raw(&text);
+                }
+                '"' if self.quotes => {
+                    let text = self.double_quoted()?;
+                    pieces.raw(&text);
+                }
                 '$' => {
-                    let value = self.dollar()?;
-                    out.unquoted(&value);
-                    self.check(out)?;
+                    let text = self.dollar()?;
+                    pieces.plain(&text);
                 }
-                _ if char == self.escape => {
-                    if keep {
-                        out.quoted(char.encode_utf8(&mut buffer));
+                c if c == self.escape => {
+                    if keep_escapes {
+                        pieces.raw(c.encode_utf8(&mut [0; 4]));
                     }
-                    if let Some(next) = self.rest.next() {
-                        out.quoted(next.encode_utf8(&mut buffer));
+                    if let Some(next) = self.next() {
+                        pieces.raw(next.encode_utf8(&mut [0; 4]));
                     }
                 }
-                _ => out.unquoted(char.encode_utf8(&mut buffer)),
+                c => pieces.plain(c.encode_utf8(&mut [0; 4])),
             }
         }
-        Ok(())
+        self.depth -= 1;
+        match stop {
+            None => Ok(pieces),
+            Some('/') => Err(Fail::Syntax("syntax error: missing '/' in ${}".to_owned())),
+            Some(_) => Err(Fail::Syntax("syntax error: missing '}'".to_owned())),
+        }
     }
 
-    fn check(&self, out: &Output) -> Result<(), ExpandError> {
-        if out.finished + out.text.len() > self.limit { Err(ExpandError::TooLong) } else { Ok(()) }
+    /// EXP-30.
+    fn single_quoted(&mut self) -> Result<String, Fail> {
+        let mut text = String::new();
+        loop {
+            match self.next() {
+                Some('\'') => return Ok(text),
+                Some(c) => text.push(c),
+                None => return Err(unbalanced("single-quote")),
+            }
+        }
     }
 
-    /// After the opening quote (EXP-30).
-    fn single(&mut self, out: &mut Output) -> Result<(), ExpandError> {
-        let text = self.rest.as_str();
-        let (inside, after) = text.split_once('\'').ok_or(ExpandError::OpenQuote("single"))?;
-        out.quoted(inside);
-        self.rest = after.chars();
-        Ok(())
-    }
-
-    /// After the opening quote (EXP-31).
-    fn double(&mut self, keep: bool, out: &mut Output) -> Result<(), ExpandError> {
-        while let Some(char) = self.rest.next() {
-            match char {
-                '"' => return Ok(()),
-                '$' => {
-                    let value = self.dollar()?;
-                    out.quoted(&value);
-                    self.check(out)?;
-                }
-                _ if char == self.escape => {
-                    let Some(next) = self.rest.next() else { break };
-                    if keep || !(next == '"' || next == '$' || next == self.escape) {
-                        out.text.push(char);
+    /// EXP-31.
+    fn double_quoted(&mut self) -> Result<String, Fail> {
+        let mut text = String::new();
+        loop {
+            match self.next() {
+                Some('"') => return Ok(text),
+                Some('$') => text.push_str(&self.dollar()?),
+                Some(c) if c == self.escape => match self.peek() {
+                    None => return Err(unbalanced("double-quote")),
+                    Some(next) => {
+                        if !(matches!(next, '"' | '$') || next == self.escape) {
+                            text.push(c);
+                        }
+                        text.push(next);
+                        self.at += 1;
                     }
-                    out.text.push(next);
+                },
+                Some(c) => text.push(c),
+                None => return Err(unbalanced("double-quote")),
+            }
+        }
+    }
+
+    /// EXP-20.
+    fn name(&mut self) -> String {
+        let mut name = String::new();
+        match self.peek() {
+            Some(c) if c.is_ascii_digit() => {
+                while let Some(c) = self.peek().filter(char::is_ascii_digit) {
+                    name.push(c);
+                    self.at += 1;
                 }
-                _ => out.text.push(char),
             }
-        }
-        Err(ExpandError::OpenQuote("double"))
-    }
-
-    /// After the `$` (EXP-20, EXP-21).
-    fn dollar(&mut self) -> Result<String, ExpandError> {
-        if self.peek() == Some('{') {
-            self.rest.next();
-            if self.depth == MAX_DEPTH {
-                return Err(ExpandError::TooDeep);
+            Some(c) if c.is_alphabetic() || c == '_' => {
+                while let Some(c) = self.peek().filter(|c| c.is_alphanumeric() || *c == '_') {
+                    name.push(c);
+                    self.at += 1;
+                }
             }
-            self.depth += 1;
-            let value = self.braced();
-            self.depth -= 1;
-            return value;
+            Some(c @ ('@' | '*' | '#' | '?' | '-' | '$' | '!')) => {
+                name.push(c);
+                self.at += 1;
+            }
+            _ => {}
         }
-        let name = self.name();
-        if name.is_empty() {
-            return Ok("$".to_owned());
-        }
-        Ok(self.variables.get(name).unwrap_or_default().to_owned())
-    }
-
-    /// The longest name that starts here; empty when none does (EXP-20).
-    fn name(&mut self) -> &'a str {
-        let text = self.rest.as_str();
-        let first = text.chars().next().unwrap_or_default();
-        let length = if first.is_ascii_digit() {
-            text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len())
-        } else if matches!(first, '@' | '*' | '#' | '?' | '-' | '$' | '!') {
-            1
-        } else {
-            text.find(|char: char| char != '_' && !char.is_alphanumeric()).unwrap_or(text.len())
-        };
-        let (name, after) = text.split_at(length);
-        self.rest = after.chars();
         name
     }
 
-    /// After the `${` (EXP-22 to EXP-28).
-    fn braced(&mut self) -> Result<String, ExpandError> {
+    /// What follows a `$` that has just been taken.
+    fn dollar(&mut self) -> Result<String, Fail> {
+        let syntax = |reason: &str| Err(Fail::Syntax(reason.to_owned()));
+        if self.peek() != Some('{') {
+            let name = self.name();
+            // EXP-21
+            return Ok(if name.is_empty() { "$".to_owned() } else { (self.lookup)(&name).unwrap_or_default() });
+        }
+        self.at += 1;
         match self.peek() {
-            None => return Err(ExpandError::MissingBrace),
-            Some('{' | '}' | ':') => return Err(ExpandError::BadSubstitution),
-            Some(_) => {}
+            None => return syntax("syntax error: missing '}'"),
+            Some('{' | '}' | ':') => return syntax("syntax error: bad substitution"),
+            _ => {}
         }
         let name = self.name();
-        let value = self.variables.get(name);
-        let operator = self.rest.next().ok_or(ExpandError::MissingBrace)?;
-        if name.is_empty() && "}+-?#%/".contains(operator) {
-            return Err(ExpandError::BadSubstitution);
+        let unsupported = |modifier: String| Err(Fail::Syntax(format!("unsupported modifier ({modifier}) in substitution")));
+        match self.next() {
+            None => syntax("syntax error: missing '}'"),
+            Some('}') => Ok((self.lookup)(&name).unwrap_or_default()),
+            Some(':') => match self.next() {
+                Some(c @ ('-' | '+' | '?')) => self.default(&name, c, true),
+                Some(c) => unsupported(format!(":{c}")),
+                None => syntax("syntax error: missing '}'"),
+            },
+            Some(c @ ('-' | '+' | '?')) => self.default(&name, c, false),
+            Some(c @ ('#' | '%')) => self.trim(&name, c),
+            Some('/') => self.replace(&name),
+            Some(c) => unsupported(c.to_string()),
         }
+    }
+
+    /// EXP-23 and EXP-24.
+    fn default(&mut self, name: &str, operator: char, empty_is_unset: bool) -> Result<String, Fail> {
+        let word = self.until(Some('}'), false)?.text;
+        let value = (self.lookup)(name);
+        let is_set = value.as_ref().is_some_and(|value| !(empty_is_unset && value.is_empty()));
         match operator {
-            '}' => Ok(value.unwrap_or_default().to_owned()),
-            ':' => {
-                let operator = self.rest.next().ok_or(ExpandError::MissingBrace)?;
-                if !matches!(operator, '+' | '-' | '?') {
-                    return Err(ExpandError::Modifier(format!(":{operator}")));
-                }
-                let unset = if value.is_some() { "empty" } else { "unset" };
-                self.choose(name, value.filter(|value| !value.is_empty()), operator, unset)
-            }
-            '+' | '-' | '?' => self.choose(name, value, operator, "unset"),
-            '#' | '%' => {
-                let longest = self.peek() == Some(operator);
-                if longest {
-                    self.rest.next();
-                }
-                let pattern = Pattern::new(&self.inner(&['}'], true)?)?;
-                self.close()?;
-                let value = value.unwrap_or_default();
-                Ok(if operator == '#' {
-                    pattern.strip_prefix(value, longest)
-                } else {
-                    pattern.strip_suffix(value, longest)
-                })
-            }
-            '/' => self.replace(value.unwrap_or_default()),
-            _ => Err(ExpandError::Modifier(operator.to_string())),
+            '-' => Ok(if is_set { value.unwrap_or_default() } else { word }),
+            '+' => Ok(if is_set { word } else { String::new() }),
+            _ if is_set => Ok(value.unwrap_or_default()),
+            _ if !word.is_empty() => Err(Fail::Required(format!("{name}: {word}"))),
+            _ if value.is_some() => Err(Fail::Required(format!("{name}: is not allowed to be empty"))),
+            _ => Err(Fail::Required(format!("{name}: is not allowed to be unset"))),
         }
     }
 
-    /// After `+`, `-` or `?`, where `value` is `None` if it does not count (EXP-23, EXP-24).
-    fn choose(
-        &mut self,
-        name: &str,
-        value: Option<&str>,
-        operator: char,
-        why: &'static str,
-    ) -> Result<String, ExpandError> {
-        let word = self.inner(&['}'], false)?;
-        self.close()?;
-        match (operator, value) {
-            ('+', Some(_)) => Ok(word),
-            ('+', None) => Ok(String::new()),
-            (_, Some(value)) => Ok(value.to_owned()),
-            ('-', None) => Ok(word),
-            (_, None) => {
-                let message = if word.is_empty() { format!("is not allowed to be {why}") } else { word };
-                Err(ExpandError::Required { name: name.to_owned(), message })
-            }
+    /// EXP-25.
+    fn trim(&mut self, name: &str, end: char) -> Result<String, Fail> {
+        let word = self.until(Some('}'), true)?.text;
+        let value = (self.lookup)(name).unwrap_or_default();
+        let (pattern, longest) = match word.strip_prefix(end) {
+            Some(pattern) => (pattern, true),
+            None => (word.as_str(), false),
+        };
+        if end == '#' {
+            let found = compile(pattern, longest, Place::Start)?.find(&value).map_or(0, |found| found.end());
+            return Ok(value[found..].to_owned());
         }
+        // A suffix is a prefix of the text read backwards: the shortest one is found by no search from the left.
+        let reversed: String = value.chars().rev().collect();
+        let found = compile(pattern, longest, Place::End)?.find(&reversed).map_or(0, |found| found.end());
+        Ok(value[..value.len() - found].to_owned())
     }
 
-    /// After the first `/` (EXP-26).
-    fn replace(&mut self, value: &str) -> Result<String, ExpandError> {
+    /// EXP-26 and EXP-28.
+    fn replace(&mut self, name: &str) -> Result<String, Fail> {
         let all = self.peek() == Some('/');
-        if all {
-            self.rest.next();
-        }
-        let pattern = self.inner(&['/', '}'], true)?;
-        match self.rest.next() {
-            Some('/') => {}
-            Some(_) => return Err(ExpandError::MissingSlash),
-            None => return Err(ExpandError::MissingBrace),
-        }
-        let replacement = self.inner(&['}'], true)?;
-        self.close()?;
-        Pattern::new(&pattern)?.replace(value, &replacement, all, self.limit).ok_or(ExpandError::TooLong)
+        self.at += usize::from(all);
+        let pattern = self.until(Some('/'), true)?.text;
+        let replacement = self.until(Some('}'), true)?.text;
+        let value = (self.lookup)(name).unwrap_or_default();
+        let pattern = compile(&pattern, true, Place::Anywhere)?;
+        let with = regex::NoExpand(&replacement);
+        Ok(if all { pattern.replace_all(&value, with) } else { pattern.replace(&value, with) }.into_owned())
     }
+}
 
-    fn inner(&mut self, stop: &[char], keep: bool) -> Result<String, ExpandError> {
-        let mut out = Output::default();
-        self.word(stop, keep, &mut out)?;
-        Ok(out.text)
-    }
+fn unbalanced(what: &str) -> Fail {
+    Fail::Syntax(format!("unexpected end of statement while looking for matching {what}"))
+}
 
-    fn close(&mut self) -> Result<(), ExpandError> {
-        if self.rest.next() == Some('}') { Ok(()) } else { Err(ExpandError::MissingBrace) }
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Start,
+    End,
+    Anywhere,
+}
+
+/// A shell pattern as a regular expression (EXP-27).
+fn compile(pattern: &str, longest: bool, place: Place) -> Result<Regex, Fail> {
+    let run = if longest { ".*" } else { ".*?" };
+    let mut parts = Vec::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '*' => parts.push(run.to_owned()),
+            '?' => parts.push(".".to_owned()),
+            '\\' => match chars.next() {
+                Some(next @ ('*' | '?' | '\\' | '/' | '}')) => parts.push(regex::escape(&next.to_string())),
+                Some(next) => return Err(Fail::Syntax(format!("invalid escape '\\{next}'"))),
+                None => return Err(Fail::Syntax("invalid escape '\\'".to_owned())),
+            },
+            c => parts.push(regex::escape(&c.to_string())),
+        }
     }
+    if place == Place::End {
+        parts.reverse();
+    }
+    let anchor = if place == Place::Anywhere { "" } else { "^" };
+    Regex::new(&format!("{anchor}{}", parts.concat())).map_err(|_| Fail::Syntax("the pattern is too long".to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    struct Table;
-
-    impl Variables for Table {
-        fn get(&self, name: &str) -> Option<&str> {
-            Some(match name {
-                "set" => "value",
-                "empty" => "",
-                "sp" => "two  words",
-                "p" => "/usr/local/lib/libx.so.1.2",
-                "s" => "aXbXc.d",
-                "q" => "a?b*c",
-                "lines" => "a\nb",
-                "été" => "summer",
-                "12" => "twelve",
-                "quotes" => "\"a\" $set \\",
-                _ => return None,
-            })
-        }
-    }
-
-    fn check(rows: &[(&str, &str)]) {
-        for (text, want) in rows {
-            assert_eq!(expand(text, '\\', &Table).as_deref(), Ok(*want), "{text}");
-        }
+    fn value(name: &str) -> Option<String> {
+        let found = match name {
+            "X" => "abc",
+            "E" => "",
+            "P" => "/usr/local/bin",
+            "S" => "a b  c",
+            "Q" => "it's $X",
+            _ => return None,
+        };
+        Some(found.to_owned())
     }
 
     #[test]
-    fn exp_20_names() {
-        check(&[
-            ("$set.txt", "value.txt"),
-            ("x${set}y", "xvaluey"),
-            ("$sety", ""),
-            ("$été-x", "summer-x"),
-            ("$12ab", "twelveab"),
-            ("$$set", "set"),
-            ("$-x $@ $9z", "x  z"),
-            ("5$ $. ${set}$", "5$ $. value$"),
-            ("${12}", "twelve"),
-        ]);
-    }
-
-    #[test]
-    fn exp_23_defaults_and_alternatives() {
-        check(&[
-            ("${set:-w}${empty:-w}${no:-w}", "valueww"),
-            ("${set-w}${empty-w}${no-w}", "valuew"),
-            ("${set:+w}.${empty:+w}.${no:+w}", "w.."),
-            ("${set+w}.${empty+w}.${no+w}", "w.w."),
-            ("${no:-:-}${no:-a=b}${no:-a/b}${no:-}", ":-a=ba/b"),
-            ("${no:-${no:-${set}}}", "value"),
-            ("${no:-a{b}", "a{b"),
-            ("${no:-\"q}\"}${no:-'s $set'}${no:-\\}}", "q}s $set}"),
-            ("\"${no:-\"q\"}\"", "q"),
-            ("${set:?m}${empty?m}${set:?}", "valuevalue"),
-        ]);
-    }
-
-    #[test]
-    fn exp_25_prefixes_and_suffixes() {
-        check(&[
-            ("${p#/*/}", "local/lib/libx.so.1.2"),
-            ("${p##*/}", "libx.so.1.2"),
-            ("${p%.*}", "/usr/local/lib/libx.so.1"),
-            ("${p%%.*}", "/usr/local/lib/libx"),
-            ("${p#no}${no##x}", "/usr/local/lib/libx.so.1.2"),
-            ("${p#\"/usr\"}", "/local/lib/libx.so.1.2"),
-            ("${s%?}${s##*}", "aXbXc."),
-            ("${q#a\\?}", "b*c"),
-            ("${q%\\*c}", "a?b"),
-            ("${lines#*b}", "a\nb"),
-        ]);
-    }
-
-    #[test]
-    fn exp_26_replacement() {
-        check(&[
-            ("${s/X/-}", "a-bXc.d"),
-            ("${s//X/-}", "a-b-c.d"),
-            ("${s//X/}", "abc.d"),
-            ("${s/b*c/M}", "aXM.d"),
-            ("${s/zz/y}", "aXbXc.d"),
-            ("${p//\\//\\/}", "\\/usr\\/local\\/lib\\/libx.so.1.2"),
-            ("${s//b/\\}}", "aX\\}Xc.d"),
-            ("${q/\\*/x}", "a?bxc"),
-        ]);
-    }
-
-    #[test]
-    fn exp_30_quotes_and_escapes() {
-        check(&[
-            ("'$set \\n \"x\"'", "$set \\n \"x\""),
-            ("\"$set \\\"\\$set\\\" \\\\ \\n 'x'\"", "value \"$set\" \\ \\n 'x'"),
-            ("$set'$set'\"$set\"", "value$setvalue"),
-            ("a\\tb\\$X\\${X}\\", "atb$X${X}"),
-            ("''\"\"", ""),
-            ("$quotes", "\"a\" $set \\"),
-        ]);
-    }
-
-    #[test]
-    fn lex_35_another_escape_character() {
-        for (text, want) in
-            [("`$set C:\\$set", "$set C:\\value"), ("${no:-a`}b}", "a}b"), ("\"\\$set\"", "\\value"), ("x``y", "x`y")]
-        {
-            assert_eq!(expand(text, '`', &Table).as_deref(), Ok(want), "{text}");
-        }
-    }
-
-    #[test]
-    fn exp_40_errors() {
-        for (text, want) in [
-            ("${", "syntax error: missing '}'"),
-            ("${set", "syntax error: missing '}'"),
-            ("${no:-x", "syntax error: missing '}'"),
-            ("${}", "syntax error: bad substitution"),
-            ("${:-x}", "syntax error: bad substitution"),
-            ("${{set}}", "syntax error: bad substitution"),
-            ("${set:=w}", "unsupported modifier (:=) in substitution"),
-            ("${set.}", "unsupported modifier (.) in substitution"),
-            ("${1st}", "unsupported modifier (s) in substitution"),
-            ("${#set}", "unsupported modifier (s) in substitution"),
-            ("${set:#x}", "unsupported modifier (:#) in substitution"),
-            ("${set/a}", "missing '/' in ${}"),
-            ("${set#\\c}", "invalid escape '\\c'"),
-            ("it's", "unexpected end of statement while looking for matching single-quote"),
-            ("\"x", "unexpected end of statement while looking for matching double-quote"),
-            ("${no?give it}", "no: give it"),
-            ("${empty:?}", "empty: is not allowed to be empty"),
-            ("${no:?}", "no: is not allowed to be unset"),
+    fn exp_20_to_34_words() {
+        for (rule, word, want) in [
+            ("EXP-20", "$X", "abc"),
+            ("EXP-20", "$Xy$12ab$$", "ab"),
+            ("EXP-21", "a$ b$", "a$ b$"),
+            ("EXP-21", "$=x", "$=x"),
+            ("EXP-22", "${X}d${U}", "abcd"),
+            ("EXP-23", "${E:-w}${E-w}${U-w}", "ww"),
+            ("EXP-23", "${X:+w}${E:+w}${E+w}${U+w}", "ww"),
+            ("EXP-25", "${P#*/}", "usr/local/bin"),
+            ("EXP-25", "${P##*/}", "bin"),
+            ("EXP-25", "${P%/*}", "/usr/local"),
+            ("EXP-25", "${P%%/*}", ""),
+            ("EXP-26", "${X/b/-}", "a-c"),
+            ("EXP-26", r"${P//\//:}", ":usr:local:bin"),
+            ("EXP-27", r"${X/?c/z}", "az"),
+            ("EXP-28", r"${P//\//\/}", r"\/usr\/local\/bin"),
+            ("EXP-29", "${U:-${X:-c}}", "abc"),
+            ("EXP-29", "${U:-'a}b'}", "a}b"),
+            ("EXP-29", "${U:-{x}", "{x"),
+            ("EXP-30", r"'a\$X'", r"a\$X"),
+            ("EXP-31", r#""a\tb$X\$X\"""#, "a\\tbabc$X\""),
+            ("EXP-32", r"a\tb\$X\", "atb$X"),
+            ("EXP-34", "$Q", "it's $X"),
         ] {
-            assert_eq!(expand(text, '\\', &Table).map_err(|error| error.to_string()), Err(want.to_owned()), "{text}");
+            assert_eq!(expand(word, '\\', &value).as_deref(), Ok(want), "{rule}: {word}");
         }
     }
 
     #[test]
-    fn exp_50_word_splitting() {
-        for (text, want) in [
-            ("$sp 70${set}", vec!["two", "words", "70value"]),
-            ("\"$sp\" a\\ b", vec!["two  words", "a b"]),
-            ("$no $empty", vec![]),
+    fn exp_24_33_40_errors() {
+        for (word, want) in [
+            ("'a", "looking for matching single-quote"),
+            ("\"a", "looking for matching double-quote"),
+            ("${", "missing '}'"),
+            ("${X", "missing '}'"),
+            ("${}", "bad substitution"),
+            ("${:x}", "bad substitution"),
+            ("${X:=w}", "unsupported modifier (:=)"),
+            ("${X.}", "unsupported modifier (.)"),
+            ("${1st}", "unsupported modifier (s)"),
+            ("${U?no U}", "U: no U"),
+            ("${U:?}", "U: is not allowed to be unset"),
+            ("${E:?}", "E: is not allowed to be empty"),
+            ("${X:#a}", "unsupported modifier (:#)"),
+            ("${X/a}", "missing '/' in ${}"),
+            (r"${X#\c}", r"invalid escape '\c'"),
         ] {
-            assert_eq!(expand_words(text, '\\', &Table).unwrap(), want, "{text}");
+            let error = expand(word, '\\', &value).unwrap_err().to_string();
+            assert!(error.contains(want), "{word}: {error}");
         }
+        let deep = "${U:-".repeat(100_000);
+        assert!(expand(&deep, '\\', &value).is_err());
     }
 
     #[test]
-    fn copy_63_heredoc_bodies() {
-        let body = "$set ${set} \"${set}\" '$set' \\$set \\\\ \\n a\\\nb 5$\n";
-        assert_eq!(expand_body(body, &Table).unwrap(), "value value \"value\" 'value' $set \\ n a\nb 5$\n");
+    fn exp_50_words_are_split_after_expansion() {
+        assert_eq!(expand_words("$S\"x y\"z $E", '\\', &value).unwrap(), ["a", "b", "cx yz"]);
+        assert_eq!(expand_words(r"a\ b", '\\', &value).unwrap(), ["a b"]);
     }
 
     #[test]
-    fn hostile_words_end_in_errors() {
-        let deep = "${a:-".repeat(100_000);
-        assert_eq!(expand(&deep, '\\', &Table), Err(ExpandError::TooDeep));
-        struct Big(String);
-        impl Variables for Big {
-            fn get(&self, _: &str) -> Option<&str> {
-                Some(&self.0)
-            }
-        }
-        let big = Big("a".repeat(MAX_GROWTH));
-        assert_eq!(expand("$a$a", '\\', &big), Err(ExpandError::TooLong));
-        assert_eq!(expand("${a//a/$a}", '\\', &big), Err(ExpandError::TooLong));
+    fn copy_63_bodies() {
+        let body = "\"$X\" '\\$X' \\\\ \\n \\\nend";
+        assert_eq!(expand_body(body, &value).unwrap(), "\"abc\" '$X' \\ n \nend");
     }
 }

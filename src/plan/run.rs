@@ -1,144 +1,129 @@
-use crate::dockerfile::{CommandLine, Diagnostic, Heredoc, Word};
+//! RUN: the process to run, its environment and mounts (RUN-1 to RUN-6, RUN-10, RUN-51).
 
-use super::history;
-use super::mounts;
-use super::paths;
-use super::place::Problem;
-use super::state::{Site, State};
-use super::{Network, Op, RunOp, RunScript, Security};
+use crate::dockerfile::{CommandLine, Diagnostic, Heredoc, Word, attach_heredocs, opens_alone};
 
-/// The parts of a RUN.
-pub(super) struct Run<'a> {
-    pub(super) command: &'a CommandLine,
-    pub(super) heredocs: &'a [Heredoc],
-    pub(super) mounts: &'a [Word],
-    pub(super) network: Option<&'a str>,
-    pub(super) security: Option<&'a str>,
-    pub(super) devices: &'a [Word],
-}
+use super::evaluate::{Evaluated, Evaluator, Source};
+use super::expand::expand;
+use super::mounts::{self, Unlinked};
+use super::scope::HIDDEN;
+use super::{Mount, MountFrom, MountKind, Network, Op, RunOp, RunScript, Security};
 
-/// RUN: the operation and its history text.
-pub(super) fn run(site: &mut Site<'_>, state: &State, run: &Run<'_>) -> Result<(Op, String), Diagnostic> {
-    if let Some(device) = run.devices.first() {
-        let problem = Problem::new("D-48", format!("--device is not supported by kiln: {}", device.text));
-        return Err(site.error_at(site.place.of_word(device), problem));
+impl Evaluator<'_> {
+    pub(super) fn run(
+        &mut self,
+        source: &Source<'_>,
+        (command, heredocs): (&CommandLine, &[Heredoc]),
+        mounts: &[Word],
+        (network, security): (Option<&str>, Option<&str>),
+    ) -> Evaluated<(Op, Option<String>)> {
+        self.ssh_mounts = 0;
+        let (argv, script) = self.process(command, heredocs);
+        let mut linked = Vec::new();
+        for mount in mounts {
+            linked.push(self.mount(source, mount)?);
+        }
+        let mut env = self.scope.variables.list();
+        env.retain(|entry| !HIDDEN.iter().any(|name| entry.split('=').next() == Some(name)));
+        let history = format!("RUN {}{} # buildkit", self.declared_args(), argv.join(" "));
+        let op = RunOp {
+            argv,
+            env,
+            proxy_env: self.planner.proxies.clone(),
+            cwd: super::path::absolute("/", self.scope.cwd()),
+            user: self.scope.config.user.clone(),
+            network: match network {
+                Some("none") => Network::None,
+                Some("host") => Network::Host,
+                _ => self.planner.options.network,
+            },
+            security: if security == Some("insecure") { Security::Insecure } else { Security::Sandbox },
+            mounts: linked,
+            script,
+        };
+        Ok((Op::Run(Box::new(op)), Some(history)))
     }
-    let mut script = None;
-    let argv = match run.command {
-        CommandLine::Exec(words) => words.clone(),
-        CommandLine::Shell(word) => {
-            if word.text.trim().is_empty() {
-                site.warn("RUN-3", "RUN without a command does nothing");
+
+    /// The words to execute, and the file of a heredoc with an interpreter line (RUN-4 to RUN-6).
+    fn process(&self, command: &CommandLine, heredocs: &[Heredoc]) -> (Vec<String>, Option<RunScript>) {
+        let CommandLine::Shell(line) = command else { return (self.scope.words(command), None) };
+        match heredocs {
+            [] => (self.scope.words(command), None),
+            [only] if opens_alone(&line.text) => {
+                let body = if only.strip_tabs { without_tabs(&only.body) } else { only.body.clone() };
+                if !body.starts_with("#!") {
+                    return (self.scope.in_shell(&body), None);
+                }
+                let path = format!("/dev/pipes/{}", only.name);
+                let argv = self.scope.in_shell(&path);
+                (argv, Some(RunScript { path, content: body.into_bytes() }))
             }
-            let (command, file) = shell_command(&word.text, run.heredocs);
-            script = file;
-            let mut argv = state.shell();
-            argv.push(command);
-            argv
+            several => (self.scope.in_shell(&attach_heredocs(&line.text, several)), None),
         }
-    };
-    let created_by = history::run(&argv, &state.args, &state.env);
-    let op = RunOp {
-        argv,
-        env: state.env.list(),
-        proxy_env: site.shared.proxy_env.clone(),
-        cwd: state.directory(),
-        user: state.config.user.clone(),
-        network: match run.network {
-            Some("none") => Network::None,
-            Some("host") => Network::Host,
-            _ => site.shared.options.network,
-        },
-        security: if run.security == Some("insecure") { Security::Insecure } else { Security::Sandbox },
-        mounts: mounts::mounts(site, state, run.mounts)?,
-        script,
-    };
-    Ok((Op::Run(Box::new(op)), created_by))
-}
+    }
 
-/// What the shell gets, and the file that it then needs (RUN-4 to RUN-6).
-fn shell_command(line: &str, heredocs: &[Heredoc]) -> (String, Option<RunScript>) {
-    if let [heredoc] = heredocs
-        && is_heredoc_alone(line)
-    {
-        let body = body(heredoc);
-        if !body.starts_with("#!") {
-            return (body, None);
+    /// `|2 A=1 B= ` (RUN-51).
+    fn declared_args(&self) -> String {
+        if self.scope.args.is_empty() {
+            return String::new();
         }
-        let path = format!("/dev/pipes{}", paths::join("/", &heredoc.name));
-        return (path.clone(), Some(RunScript { path, content: body.into_bytes() }));
+        let mut text = format!("|{} ", self.scope.args.len());
+        for name in &self.scope.args {
+            let value = self.scope.variables.get(name).unwrap_or_default();
+            text.push_str(name);
+            text.push('=');
+            text.push_str(&value);
+            text.push(' ');
+        }
+        text
     }
-    let mut command = line.to_owned();
-    for heredoc in heredocs {
-        command.push('\n');
-        command.push_str(&heredoc.body);
-        command.push_str(&heredoc.name);
-    }
-    (command, None)
-}
 
-/// Whether the line is one heredoc word and nothing else.
-fn is_heredoc_alone(line: &str) -> bool {
-    let rest = line.trim().trim_start_matches(|char: char| char.is_ascii_digit());
-    let Some(rest) = rest.strip_prefix("<<") else { return false };
-    let word = rest.strip_prefix('-').unwrap_or(rest).trim_start();
-    let mut quote = None;
-    let mut chars = word.chars();
-    while let Some(char) = chars.next() {
-        match (quote, char) {
-            (None, '\'' | '"') => quote = Some(char),
-            (Some(open), _) if open == char => quote = None,
-            (None | Some('"'), '\\') => {
-                chars.next();
+    fn mount(&mut self, source: &Source<'_>, word: &Word) -> Evaluated<Mount> {
+        let escape = if source.is_trigger { '\\' } else { self.planner.escape };
+        let expand_value = |value: &str| {
+            expand(value, escape, &|name| self.scope.variables.get(name)).map_err(|found| found.to_string())
+        };
+        let namespace =
+            self.planner.options.build_args.get("BUILDKIT_CACHE_MOUNT_NS").map(String::as_str).unwrap_or_default();
+        let Unlinked { target, mut kind, read_only, from } =
+            mounts::read(&word.text, self.scope.cwd(), namespace, self.ssh_mounts, &expand_value).map_err(|wrong| {
+                let found = source.error(wrong.code, word.span, wrong.message);
+                Box::new(Diagnostic { help: wrong.help, ..*found })
+            })?;
+        if matches!(kind, MountKind::Ssh { .. }) {
+            self.ssh_mounts += 1;
+        }
+        if let Some(name) = from
+            && let MountKind::Bind { from, .. } | MountKind::Cache { from, .. } = &mut kind
+        {
+            *from = self.mounted_from(source, word, &name, &target)?;
+        }
+        Ok(Mount { target, kind, read_only })
+    }
+
+    /// RUN-38.
+    fn mounted_from(&self, source: &Source<'_>, word: &Word, name: &str, target: &str) -> Evaluated<MountFrom> {
+        if let Some(stage) = self.planner.stages.named(name) {
+            return match self.numbers[stage] {
+                Some(number) if stage < self.index => Ok(MountFrom::Stage(number)),
+                _ => {
+                    let message = format!(
+                        "cannot mount from stage \"{name}\" to \"{target}\", stage needs to be defined before current command"
+                    );
+                    Err(source.error("D-46", word.span, message))
+                }
+            };
+        }
+        match self.planner.outside(name, &self.scope.platform) {
+            Ok(found) => Ok(found.into()),
+            Err(error) => {
+                let found = source.error("D-27", word.span, error.message);
+                Err(Box::new(Diagnostic { help: error.help, ..*found }))
             }
-            (None, _) if char.is_whitespace() => return false,
-            _ => {}
         }
     }
-    !word.is_empty()
 }
 
-/// The body as it is used: `<<-` takes leading tabs from every line (LEX-57).
-pub(super) fn body(heredoc: &Heredoc) -> String {
-    if !heredoc.strip_tabs {
-        return heredoc.body.clone();
-    }
-    heredoc.body.split_inclusive('\n').map(|line| line.trim_start_matches('\t')).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn heredoc(name: &str, body: &str, strip_tabs: bool) -> Heredoc {
-        Heredoc { name: name.to_owned(), body: body.to_owned(), expand: true, strip_tabs, fd: None }
-    }
-
-    #[test]
-    fn run_4_a_heredoc_alone_is_the_command() {
-        let body = heredoc("EOF", "a\n\tb\n", true);
-        for line in ["<<-EOF", "3<<-'EOF'", "<<- EOF ", "<<-\"E O F\""] {
-            assert_eq!(shell_command(line, std::slice::from_ref(&body)), ("a\nb\n".to_owned(), None), "{line}");
-        }
-    }
-
-    #[test]
-    fn run_5_a_script_becomes_a_file() {
-        let (command, script) = shell_command("<<EOF", &[heredoc("EOF", "#!/bin/x\ny\n", false)]);
-        assert_eq!(command, "/dev/pipes/EOF");
-        let script = script.unwrap();
-        assert_eq!((script.path.as_str(), script.content.as_slice()), ("/dev/pipes/EOF", b"#!/bin/x\ny\n".as_slice()));
-        let (command, _) = shell_command("<<../../etc", &[heredoc("../../etc", "#!", false)]);
-        assert_eq!(command, "/dev/pipes/etc");
-    }
-
-    #[test]
-    fn run_6_other_uses_are_left_to_the_shell() {
-        let (command, script) =
-            shell_command("cat <<A <<-B >x", &[heredoc("A", "1\n", false), heredoc("B", "\t2\n", true)]);
-        assert_eq!(command, "cat <<A <<-B >x\n1\nA\n\t2\nB");
-        assert_eq!(script, None);
-        let (command, _) = shell_command("<<EOF python3", &[heredoc("EOF", "#!x\n", false)]);
-        assert_eq!(command, "<<EOF python3\n#!x\nEOF");
-    }
+/// LEX-57.
+pub(super) fn without_tabs(body: &str) -> String {
+    body.split_inclusive('\n').map(|line| line.trim_start_matches('\t')).collect()
 }

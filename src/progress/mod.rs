@@ -88,6 +88,9 @@ pub enum Event {
 pub trait Sink: Send + Sync {
     /// Called for each event, in the order they happen in each task.
     fn event(&self, event: Event);
+
+    /// Nothing more will come: what is still drawn is taken away.
+    fn finish(&self) {}
 }
 
 /// Throws events away: `--progress=quiet`, and tests.

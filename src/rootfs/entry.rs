@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
@@ -148,6 +148,14 @@ impl File {
         let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or_default());
         self.content.open()?.take(limit + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Writes all bytes into `out`; between files the kernel copies, or shares the extents.
+    pub fn copy_to(&self, out: &mut std::fs::File) -> io::Result<()> {
+        match &self.content {
+            Content::Inline(bytes) => out.write_all(bytes),
+            Content::At { files, path } => io::copy(&mut files.open(path)?, out).map(drop),
+        }
     }
 
     /// The content's digest, read now unless known.

@@ -11,6 +11,7 @@ mod changes;
 mod entry;
 mod path;
 mod tree;
+pub mod users;
 
 pub use changes::{Change, Changes};
 pub use entry::{Content, ContentDigest, Directory, File, Files, Inode, Kind, Meta, Node, Time, Xattrs};

@@ -1,5 +1,40 @@
 //! Runs a process in a root filesystem, on the rung of isolation that the machine allows.
+//!
+//! Nothing of a sandbox outlives [`run`]: no process, no mount, and in the root filesystem only what the process itself
+//! did there. Several can run at once.
 
+mod adopt;
+mod chroot;
+mod copy;
+mod devices;
+mod launch;
+mod mask;
+mod mount;
+mod namespaces;
+mod network_files;
+mod overlay;
+mod place;
+mod probe;
+mod run;
+mod seccomp;
 mod spec;
+mod sys;
+#[cfg(test)]
+mod tests;
 
+use std::io;
+
+pub use probe::{Probe, can_overlay_in, probe};
+pub use run::run;
 pub use spec::{Exit, HostEntry, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, User};
+
+/// Says what was attempted when something fails.
+trait Doing<T> {
+    fn doing(self, doing: &'static str) -> Result<T, SandboxError>;
+}
+
+impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
+    fn doing(self, doing: &'static str) -> Result<T, SandboxError> {
+        self.map_err(|error| SandboxError::Setup { doing, source: error.into() })
+    }
+}

@@ -93,7 +93,8 @@ pub(super) fn read_meta(path: &Path, stat: &std::fs::Metadata) -> io::Result<Met
     })
 }
 
-fn read_xattrs(path: &Path) -> io::Result<Xattrs> {
+/// The attributes of what stands at `path`, without those of overlayfs and `SELinux`; none where there is no support.
+pub fn read_xattrs(path: &Path) -> io::Result<Xattrs> {
     let mut names = vec![0; 256];
     let length = loop {
         match llistxattr(path, &mut names[..]) {

@@ -7,8 +7,8 @@ mod tree_files;
 mod work_tree;
 mod write;
 
-pub use meta::{make_node, make_whiteout, set_meta, set_opaque};
-pub use overlay::{diff, settle};
+pub use meta::{make_node, make_whiteout, read_xattrs, set_meta, set_opaque};
+pub use overlay::{diff, set_times, settle};
 pub use tree_files::TreeFiles;
 pub use work_tree::WorkTree;
 pub use write::{unpack, write};

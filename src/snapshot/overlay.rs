@@ -103,6 +103,18 @@ pub(super) fn read_kind(
     }))
 }
 
+/// Gives the files in `dir` the times that `changes` have for them.
+pub fn set_times(dir: &Path, changes: &Changes) -> io::Result<()> {
+    for change in &changes.0 {
+        match change {
+            Change::Directory { path, meta } => set_time(&dir.join(path.as_path()), meta.mtime)?,
+            Change::Put { path, inode } => set_time(&dir.join(path.as_path()), inode.meta.mtime)?,
+            Change::Link { .. } | Change::Remove { .. } | Change::Opaque { .. } => {}
+        }
+    }
+    Ok(())
+}
+
 /// Makes an upper into the tree of the layer that `changes` are: entries that are no changes go, and opaque marks become
 /// one whiteout for each entry they hide, so that the tree means the same on any lower.
 pub fn settle(upper: &Path, changes: &Changes) -> io::Result<()> {

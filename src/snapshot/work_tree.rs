@@ -53,6 +53,11 @@ impl WorkTree {
         &self.dir
     }
 
+    /// The state that the directory had after the last call.
+    pub fn root(&self) -> &RootFs {
+        &self.root
+    }
+
     /// Brings the directory from the state it had after the last call to `root`, of which it differs by `changes`.
     pub fn apply(&mut self, changes: &Changes, root: &RootFs) -> io::Result<()> {
         for change in &changes.0 {

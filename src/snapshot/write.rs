@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::rootfs::{Change, Changes, Content, Inode, Kind, Meta, Node, RootFs, RootPath};
+use crate::rootfs::{Change, Changes, Inode, Kind, Meta, Node, RootFs, RootPath};
 
 use super::meta::{make_node, make_whiteout, set_meta, set_opaque};
 
@@ -85,14 +85,7 @@ fn write_node(node: &Node, place: &Path, links: &mut HashMap<*const Inode, PathB
 pub(super) fn write_inode(path: &Path, inode: &Inode) -> io::Result<()> {
     match &inode.kind {
         Kind::File(file) => {
-            let mut out = File::create_new(path)?;
-            match &file.content {
-                Content::Inline(bytes) => out.write_all(bytes)?,
-                // `io::copy` between files is copy_file_range: the kernel copies, or shares the extents.
-                Content::At { files, path } => {
-                    io::copy(&mut files.open(path)?, &mut out)?;
-                }
-            }
+            file.copy_to(&mut File::create_new(path)?)?;
         }
         Kind::Symlink(target) => std::os::unix::fs::symlink(OsStr::from_bytes(target), path)?,
         kind => make_node(path, kind)?,

@@ -26,6 +26,19 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Takes the lock `name` if nobody holds it.
+    pub fn try_lock(&self, name: &str) -> io::Result<Option<LockGuard>> {
+        let path = self.kiln("locks").join(name);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) if same_file(&file, &path)? => Ok(Some(LockGuard { _file: file })),
+            Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 fn same_file(file: &File, path: &std::path::Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let ours = file.metadata()?;

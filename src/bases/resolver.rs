@@ -1,0 +1,176 @@
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::image::{ImageConfig, Platform, Reference};
+use crate::plan::{BaseError, Bases, Found, ImageId};
+use crate::progress::SharedSink;
+use crate::store::{BlobSource, Store};
+
+use super::context::{Place, key};
+use super::docker_archive::DockerArchive;
+use super::documents::{Picked, pick};
+use super::layout::Layout;
+use super::pulled::{Pulled, Remote, StoreFirst};
+use super::{BaseImage, Error};
+
+/// How bases are found.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// `--build-context`, NAME and VALUE, in order; of two equal names the later counts.
+    pub contexts: Vec<(String, String)>,
+    /// Ask the registry even for what the store holds (NC-3).
+    pub pull: bool,
+    /// Registries that stand in for Docker Hub, in order: `host[:port]`.
+    pub mirrors: Vec<String>,
+    /// Threads for packing.
+    pub threads: usize,
+}
+
+/// Finds base images: in named contexts, then in the store, then in registries (FROM-4).
+pub struct Resolver {
+    store: Arc<Store>,
+    settings: Settings,
+    contexts: BTreeMap<String, Place>,
+    remote: Arc<Remote>,
+    known: Mutex<Known>,
+}
+
+/// What has been found so far, so that the same question gets the same id.
+#[derive(Default)]
+struct Known {
+    images: Vec<BaseImage>,
+    ids: HashMap<(String, Platform), ImageId>,
+}
+
+impl Resolver {
+    /// Checks the names and values of all named contexts (NCTX-1, NCTX-3); images are looked at when they are asked for.
+    pub fn new(store: Arc<Store>, settings: Settings, sink: SharedSink) -> Result<Self, BaseError> {
+        let mut contexts = BTreeMap::new();
+        for (name, value) in &settings.contexts {
+            contexts.insert(key(name)?, Place::parse(name, value)?);
+        }
+        let remote = Arc::new(Remote::new(settings.mirrors.clone(), sink));
+        Ok(Self { store, settings, contexts, remote, known: Mutex::default() })
+    }
+
+    /// The image behind an id that this resolver has handed out.
+    ///
+    /// # Panics
+    /// On an id from elsewhere.
+    pub fn base(&self, id: &ImageId) -> BaseImage {
+        self.known().images[id.0].clone()
+    }
+
+    /// The path of a named context that is a directory.
+    pub fn directory(&self, name: &str) -> Option<PathBuf> {
+        match self.contexts.get(name)? {
+            Place::Directory(path) => Some(path.clone()),
+            _ => None,
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // The lists are whole after each statement, whatever a panicking thread was at.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The image under `question`, found now by `find` unless it is known.
+    fn once(
+        &self,
+        question: String,
+        platform: &Platform,
+        find: impl FnOnce() -> Result<BaseImage, Error>,
+    ) -> Result<Found, BaseError> {
+        let question = (question, platform.clone());
+        let mut known = self.known();
+        let id = if let Some(id) = known.ids.get(&question) {
+            id.clone()
+        } else {
+            let id = ImageId(known.images.len());
+            known.images.push(find()?);
+            known.ids.insert(question, id.clone());
+            id
+        };
+        let config = known.images[id.0].config.clone();
+        Ok(Found::Image(id, Box::new(config)))
+    }
+
+    fn in_layout(
+        &self,
+        name: &str,
+        place: &super::context::Selection,
+        platform: &Platform,
+    ) -> Result<BaseImage, Error> {
+        let layout = Layout::open(&place.path, &self.store)?;
+        let picked = layout.image(place, platform, name)?;
+        self.keep(name, picked, Some(Arc::new(layout)))
+    }
+
+    fn in_docker_archive(&self, name: &str, place: &super::context::Selection) -> Result<BaseImage, Error> {
+        let (picked, layers) = DockerArchive::open(&place.path, &self.store)?.image(place, name)?;
+        self.keep(name, picked, Some(Arc::new(layers)))
+    }
+
+    fn of_host(&self, name: &str, programs: &[String], platform: &Platform) -> Result<BaseImage, Error> {
+        let picked = super::host::image(&self.store, programs, platform, self.settings.threads)?;
+        self.keep(name, picked, None)
+    }
+
+    /// The store's image of that name, unless there is none or the registry is to be asked first (NC-3).
+    fn by_name(&self, name: &Reference, platform: &Platform) -> Result<BaseImage, Error> {
+        let known = if self.settings.pull && name.digest().is_none() {
+            None
+        } else {
+            self.store.resolve(name).map_err(Error::Store)?.filter(|top| self.store.has(&top.digest))
+        };
+        let shown = name.to_string();
+        let pulled = Pulled::new(Arc::clone(&self.remote), name.clone());
+        let top = match &known {
+            Some(top) => top.clone(),
+            None => pulled.resolve(&self.store)?,
+        };
+        // Of an index the store may hold the manifests of other platforms only.
+        let picked = pick(&StoreFirst { store: &self.store, pulled: &pulled }, &top, platform, &shown)?;
+        let image = self.keep(&shown, picked, Some(Arc::new(pulled)))?;
+        if known.is_none() {
+            self.store.tag(name, &top).map_err(Error::Store)?;
+        }
+        Ok(image)
+    }
+
+    fn keep(&self, name: &str, picked: Picked, source: Option<Arc<dyn BlobSource>>) -> Result<BaseImage, Error> {
+        picked.keep(&self.store)?;
+        let layers = picked.config.rootfs.diff_ids.iter().copied().zip(picked.manifest.layers).collect();
+        let (digest, config): (_, ImageConfig) = (picked.descriptor.digest, picked.config.clone());
+        Ok(BaseImage { name: name.to_owned(), digest, config, layers, source })
+    }
+}
+
+impl Bases for Resolver {
+    fn context(&self, name: &str, platform: &Platform) -> Result<Option<Found>, BaseError> {
+        // NCTX-2. A name that is no reference is refused by whoever takes it for an image.
+        let Ok(plain) = key(name) else { return Ok(None) };
+        if matches!(name, "scratch" | "context") {
+            return Ok(None);
+        }
+        let specific = format!("{plain}::{}", platform.short());
+        let Some((key, place)) = [specific, plain].into_iter().find_map(|key| self.contexts.get_key_value(&key)) else {
+            return Ok(None);
+        };
+        let question = format!("context {key}");
+        let found = match place {
+            Place::Directory(_) => Found::Directory(key.clone()),
+            Place::Scratch => Found::Scratch,
+            Place::Image(reference) => self.image(reference, platform)?,
+            Place::Layout(place) => self.once(question, platform, || self.in_layout(name, place, platform))?,
+            Place::DockerArchive(place) => self.once(question, platform, || self.in_docker_archive(name, place))?,
+            Place::Host(programs) => self.once(question, platform, || self.of_host(name, programs, platform))?,
+        };
+        Ok(Some(found))
+    }
+
+    fn image(&self, name: &Reference, platform: &Platform) -> Result<Found, BaseError> {
+        self.once(format!("image {name}"), platform, || self.by_name(name, platform))
+    }
+}

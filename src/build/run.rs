@@ -1,0 +1,174 @@
+use std::io;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::bases::{self, Resolver};
+use crate::dockerfile::{self, Severity};
+use crate::exec::{self, Built, ExecError, Packing, Settings};
+use crate::image::{Compression, Descriptor, Platform, Wire};
+use crate::output::{self, Image, OutputKind};
+use crate::plan::{self, Plan, PlanOptions};
+use crate::progress::{self, Cancel, Event, SharedSink, TaskId};
+use crate::sandbox;
+use crate::store::Store;
+
+use super::inputs::Outside;
+use super::source::{self, usage};
+use super::{BuildError, Options, Outcome, SourceText};
+
+/// Ids of the tasks that write outputs: apart from those of the steps.
+const FIRST_TASK: u32 = 3_000_000;
+
+/// Stages at once, for each core: a step that waits holds none.
+const STAGES_PER_CORE: usize = 16;
+
+/// Carries out one build: reads, plans, runs what the cache does not know, and writes the outputs.
+///
+/// # Errors
+/// See [`BuildError`]; whatever fails, no output is left half-written.
+pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outcome, BuildError> {
+    let began = Instant::now();
+    let store = Arc::new(Store::open(&options.store)?);
+    let sources = source::open(options, &store)?;
+    let parsed = dockerfile::parse(&sources.bytes);
+    let text = sources.text(&parsed.file.text);
+    let failed = |diagnostics| BuildError::Dockerfile { source_text: text.clone(), diagnostics };
+    if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {
+        return Err(failed(parsed.diagnostics));
+    }
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let resolver = Resolver::new(Arc::clone(&store), base_settings(options, threads), Arc::clone(sink))
+        .map_err(|error| usage(error.message, error.help))?;
+    let plan = plan::plan(&parsed.file, &plan_options(options), &resolver).map_err(|found| {
+        failed(parsed.diagnostics.iter().cloned().chain(found).collect())
+    })?;
+    let mut warnings = parsed.diagnostics;
+    warnings.extend(plan.warnings.iter().cloned());
+    if cancel.is_set() {
+        return Err(BuildError::Cancelled);
+    }
+
+    let settings = settings(options, &plan, threads, sink);
+    let outside = Outside::new(&resolver, &store, &sources.context, &options.secrets, threads, sink)?;
+    let built = exec::execute(&plan, &outside, &store, &settings, sink, cancel).map_err(|error| match error {
+        ExecError::Step(found) => failed(vec![*found]),
+        ExecError::Cancelled => BuildError::Cancelled,
+        ExecError::Io(source) => BuildError::Machine { doing: "carry out the build".to_owned(), source },
+    })?;
+    outside.remember();
+    let (cached, ran) = (built.cached, built.ran);
+    let outcome = export(options, &plan, built, &settings, &store, sink, cancel)?;
+    sink.event(Event::Summary { cached, ran, took: began.elapsed() });
+    Ok(Outcome { warnings, source: text, ..outcome })
+}
+
+fn base_settings(options: &Options, threads: usize) -> bases::Settings {
+    bases::Settings {
+        contexts: options.named_contexts.iter().map(|named| (named.name.clone(), named.value.clone())).collect(),
+        pull: options.pull,
+        mirrors: options.mirrors.clone(),
+        threads,
+    }
+}
+
+fn plan_options(options: &Options) -> PlanOptions {
+    PlanOptions {
+        build_args: options.build_args.clone(),
+        target: options.target.clone(),
+        labels: options.labels.clone(),
+        platform: options.platform.clone().unwrap_or_else(Platform::host),
+        build_platform: Platform::host(),
+        network: options.network,
+    }
+}
+
+fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -> Settings {
+    let needs_a_sandbox =
+        plan.stages.iter().flat_map(|stage| &stage.steps).any(|step| matches!(step.op, plan::Op::Run(_)));
+    let isolation = match options.isolation {
+        Some(asked) => asked,
+        // Looking is not free, and nobody wants to know.
+        None if !needs_a_sandbox => sandbox::Isolation::Files,
+        None => sandbox::probe().isolation,
+    };
+    if needs_a_sandbox {
+        sink.event(Event::Head { isolation: isolation.to_string(), note: None });
+    }
+    let rewrites = options.outputs.iter().any(|output| output.rewrite_timestamp);
+    if rewrites && plan.epoch.is_none() {
+        // TIME-4
+        let text = "`rewrite-timestamp` has no effect without SOURCE_DATE_EPOCH".to_owned();
+        sink.event(Event::Warning(text));
+    }
+    let chosen = options.outputs.iter().find(|output| output.compression.is_some() || output.level.is_some());
+    let compression = chosen.and_then(|output| output.compression).unwrap_or(Compression::Gzip);
+    let only_files = |kind| matches!(kind, OutputKind::Local | OutputKind::Tar);
+    let hostname = options.build_args.get("BUILDKIT_SANDBOX_HOSTNAME");
+    Settings {
+        isolation,
+        jobs: options.jobs.unwrap_or(threads * STAGES_PER_CORE),
+        threads,
+        no_cache: options.no_cache,
+        no_cache_filter: options.no_cache_filter.clone(),
+        packing: Packing { compression, level: chosen.and_then(|output| output.level), threads },
+        blobs: options.outputs.is_empty()
+            || !options.tags.is_empty()
+            || options.outputs.iter().any(|output| !only_files(output.kind)),
+        hostname: hostname.cloned().unwrap_or_else(|| "buildkitsandbox".to_owned()),
+        hosts: options.hosts.clone(),
+        shm_size: options.shm_size,
+        allow_network_host: options.allow_network_host,
+        allow_insecure: options.allow_insecure,
+        requested: options.platform.clone(),
+        clamp: plan.epoch.filter(|_| rewrites),
+        now: options.now,
+    }
+}
+
+/// Keeps the image in the store, and writes every output.
+fn export(
+    options: &Options,
+    plan: &Plan,
+    built: Built,
+    settings: &Settings,
+    store: &Store,
+    sink: &SharedSink,
+    cancel: &Cancel,
+) -> Result<Outcome, BuildError> {
+    let failed = |source: io::Error| BuildError::Machine { doing: "store the image".to_owned(), source };
+    let blobs = |layer: &exec::Layer| layer.blob(settings.packing);
+    let layers: Vec<Descriptor> =
+        if settings.blobs { built.layers.iter().map(blobs).collect::<io::Result<_>>().map_err(failed)? } else { Vec::new() };
+    let root = built.root;
+    let image = Image {
+        config: built.config,
+        layers,
+        names: options.tags.clone(),
+        created: plan.epoch.unwrap_or(settings.now),
+        root: Box::new(move || root.get()),
+        epoch: plan.epoch,
+    };
+    let stored = output::store_image(store, &image, Wire::Oci).map_err(failed)?;
+    for name in &options.tags {
+        store.tag(name, &stored.manifest).map_err(failed)?;
+    }
+    for (number, spec) in (FIRST_TASK..).zip(&options.outputs) {
+        if cancel.is_set() {
+            return Err(BuildError::Cancelled);
+        }
+        let (task, began) = (TaskId(number), Instant::now());
+        sink.event(Event::Start { task, name: format!("export {spec}") });
+        let result = output::write(spec, &image, store);
+        let outcome = if result.is_ok() { progress::Outcome::Done } else { progress::Outcome::Failed };
+        sink.event(Event::End { task, outcome, took: began.elapsed() });
+        result?;
+    }
+    Ok(Outcome {
+        image_id: stored.config.digest,
+        manifest: stored.manifest.digest,
+        metadata: output::metadata(&stored, &options.tags, image.created),
+        warnings: Vec::new(),
+        source: SourceText::default(),
+    })
+}

@@ -1,0 +1,160 @@
+//! Where the Dockerfile and the build context come from (context.md, CTX and DF).
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::archive::{self, Format};
+use crate::context;
+use crate::rootfs::{Files, RootFs};
+use crate::snapshot::TreeFiles;
+use crate::store::{Store, TempDir};
+
+use super::{BuildError, ContextSpec, DockerfileSpec, Options, SourceText};
+
+/// The main context, before it is read.
+pub(super) enum MainContext {
+    /// A directory, with the Dockerfile's own path where it has one (IGN-1).
+    Directory { dir: PathBuf, dockerfile: Option<PathBuf> },
+    /// An archive from standard input, unpacked.
+    Unpacked { root: RootFs, _temp: Arc<TempDir> },
+    /// Nothing: the Dockerfile itself came on standard input.
+    Empty,
+}
+
+/// A Dockerfile and its context.
+pub(super) struct Sources {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+    pub(super) context: MainContext,
+}
+
+/// Reads the Dockerfile and finds the context.
+pub(super) fn open(options: &Options, store: &Store) -> Result<Sources, BuildError> {
+    match &options.context {
+        ContextSpec::Directory(dir) => in_directory(options, dir),
+        ContextSpec::Stdin => on_stdin(options, store),
+        ContextSpec::Remote(name) => Err(usage(
+            format!("a git repository or URL as build context is not supported yet: `{name}`"),
+            Some("clone it and pass the directory".to_owned()),
+        )),
+    }
+}
+
+fn in_directory(options: &Options, dir: &Path) -> Result<Sources, BuildError> {
+    if !dir.is_dir() {
+        let message = format!("unable to prepare context: path \"{}\" not found", dir.display());
+        return Err(usage(message, Some("the last argument is the build context, a directory; often `.`".to_owned())));
+    }
+    let (path, bytes) = match &options.dockerfile {
+        DockerfileSpec::Stdin => {
+            let bytes = read_stdin()?;
+            let context = MainContext::Directory { dir: dir.to_owned(), dockerfile: None };
+            return Ok(Sources { name: "Dockerfile".to_owned(), bytes, context });
+        }
+        DockerfileSpec::Default => with_fallback(&dir.join("Dockerfile"))?,
+        DockerfileSpec::Path(path) => with_fallback(path)?,
+    };
+    let context = MainContext::Directory { dir: dir.to_owned(), dockerfile: Some(path.clone()) };
+    Ok(Sources { name: base_name(&path), bytes, context })
+}
+
+/// DF-1: a file `dockerfile` stands in for a missing `Dockerfile`.
+fn with_fallback(path: &Path) -> Result<(PathBuf, Vec<u8>), BuildError> {
+    let error = match std::fs::read(path) {
+        Ok(bytes) => return Ok((path.to_owned(), bytes)),
+        Err(error) => error,
+    };
+    if error.kind() == io::ErrorKind::NotFound && path.file_name().is_some_and(|name| name == "Dockerfile") {
+        let lower = path.with_file_name("dockerfile");
+        if let Ok(bytes) = std::fs::read(&lower) {
+            return Ok((lower, bytes));
+        }
+    }
+    Err(missing(&path.display().to_string(), &error))
+}
+
+/// DF-4.
+fn missing(name: &str, error: &io::Error) -> BuildError {
+    let why = if error.kind() == io::ErrorKind::NotFound { "no such file or directory".into() } else { error.to_string() };
+    usage(
+        format!("failed to read dockerfile: open {name}: {why}"),
+        Some("name the Dockerfile with `-f`, relative to the current directory".to_owned()),
+    )
+}
+
+fn base_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| "Dockerfile".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// CTX-5: an archive is the context, anything else the Dockerfile.
+fn on_stdin(options: &Options, store: &Store) -> Result<Sources, BuildError> {
+    if options.dockerfile == DockerfileSpec::Stdin {
+        return Err(usage("invalid argument: can't use stdin for both build context and dockerfile".to_owned(), None));
+    }
+    let machine = |source| BuildError::Machine { doing: "read the build context from standard input".into(), source };
+    let mut stdin = io::stdin().lock();
+    let mut start = Vec::new();
+    stdin.by_ref().take(512).read_to_end(&mut start).map_err(machine)?;
+    if !is_archive(&start) {
+        if options.dockerfile != DockerfileSpec::Default {
+            let message = "ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles";
+            return Err(usage(message.to_owned(), Some("leave `-f` out".to_owned())));
+        }
+        let mut bytes = start;
+        stdin.read_to_end(&mut bytes).map_err(machine)?;
+        return Ok(Sources { name: "Dockerfile".to_owned(), bytes, context: MainContext::Empty });
+    }
+    let temp = Arc::new(store.temp_dir().map_err(machine)?);
+    let dir = temp.join("context");
+    std::fs::create_dir(&dir).map_err(machine)?;
+    let files: Arc<dyn Files> = Arc::new(TreeFiles::open(&dir).map_err(machine)?);
+    // Standard input's lock cannot be sent to the thread that a decompressor may run on.
+    let whole = io::Cursor::new(start).chain(File::from(rustix::io::dup(rustix::stdio::stdin()).map_err(|error| machine(error.into()))?));
+    drop(stdin);
+    let root = context::from_tar(whole, &dir, files).map_err(machine)?;
+    let name = match &options.dockerfile {
+        DockerfileSpec::Path(path) => path.display().to_string(),
+        _ => "Dockerfile".to_owned(),
+    };
+    let bytes = in_tree(&root, &name)?;
+    let context = MainContext::Unpacked { root, _temp: temp };
+    Ok(Sources { name: base_name(Path::new(&name)), bytes, context })
+}
+
+fn in_tree(root: &RootFs, name: &str) -> Result<Vec<u8>, BuildError> {
+    let not_found = io::Error::from(io::ErrorKind::NotFound);
+    let find = |name: &str| root.resolve(name.as_bytes(), true).ok().and_then(|found| found.node);
+    let found = find(name).or_else(|| if name == "Dockerfile" { find("dockerfile") } else { None });
+    let Some(node) = found else { return Err(missing(name, &not_found)) };
+    let Some(file) = node.as_file() else { return Err(missing(name, &not_found)) };
+    file.read(64 << 20).map_err(|error| missing(name, &error))
+}
+
+fn is_archive(start: &[u8]) -> bool {
+    if archive::Format::of(start) != Format::Plain {
+        return true;
+    }
+    matches!(archive::Entries::new(start).next_entry(), Ok(Some(_)))
+}
+
+fn read_stdin() -> Result<Vec<u8>, BuildError> {
+    let mut bytes = Vec::new();
+    io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .map_err(|source| BuildError::Machine { doing: "read the Dockerfile from standard input".into(), source })?;
+    Ok(bytes)
+}
+
+pub(super) fn usage(message: String, help: Option<String>) -> BuildError {
+    BuildError::Usage { message, help }
+}
+
+impl Sources {
+    /// What diagnostics point into.
+    pub(super) fn text(&self, text: &str) -> SourceText {
+        SourceText { name: self.name.clone(), text: text.to_owned() }
+    }
+}

@@ -1,0 +1,18 @@
+//! The one door to standard output and standard error.
+
+use std::io::{self, Write};
+
+/// Writes results. A reader who has gone away has seen enough.
+pub(super) fn stdout(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Writes messages. Where they cannot be written nobody can be told.
+pub(super) fn stderr(bytes: &[u8]) {
+    let mut err = io::stderr().lock();
+    let _unheard = err.write_all(bytes).and_then(|()| err.flush());
+}

@@ -1,0 +1,98 @@
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::rootfs::{Content, ContentDigest, File, Inode, Kind};
+
+/// Bytes read at once.
+const BUFFER: usize = 128 << 10;
+
+/// Fills in the digests of those files that have none yet, on up to `threads` threads; other inodes are passed over.
+///
+/// Each file is opened once. A file with more or fewer bytes than its `size` is an error, since it was written to in the
+/// meantime. The first error is given; some files may have their digest then.
+pub fn digest_files(files: &[Arc<Inode>], threads: usize) -> io::Result<()> {
+    let todo: Vec<&File> = files
+        .iter()
+        .filter_map(|inode| match &inode.kind {
+            Kind::File(file) if file.digest.get().is_none() => Some(file),
+            _ => None,
+        })
+        .collect();
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(None);
+    let work = || {
+        let mut buffer = vec![0; BUFFER];
+        while let Some(file) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
+            match digest(file, &mut buffer) {
+                Ok(digest) => {
+                    file.digest.get_or_init(|| digest);
+                }
+                Err(error) => {
+                    next.store(todo.len(), Ordering::Relaxed);
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(todo.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+}
+
+fn digest(file: &File, buffer: &mut [u8]) -> io::Result<ContentDigest> {
+    let name = || match &file.content {
+        Content::At { path, .. } => path.to_string(),
+        Content::Inline(_) => "a file".to_owned(),
+    };
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot read {}: {error}", name()));
+    let mut reader = file.content.open().map_err(named)?;
+    let mut hasher = blake3::Hasher::new();
+    loop {
+        match reader.read(buffer) {
+            Ok(0) => break,
+            Ok(count) => {
+                hasher.update(&buffer[..count]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(named(error)),
+        }
+    }
+    if hasher.count() != file.size {
+        let message = format!("{} has {} bytes, not {}: it has changed meanwhile", name(), hasher.count(), file.size);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    Ok(ContentDigest(*hasher.finalize().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rootfs::Meta;
+
+    fn file(file: File) -> Arc<Inode> {
+        Arc::new(Inode { meta: Meta::with_mode(0o644), kind: Kind::File(file) })
+    }
+
+    #[test]
+    fn sum_1_many_files_on_some_threads_get_the_digest_of_each() {
+        let files: Vec<_> = (0..100u8).map(|n| file(File::inline(vec![n; usize::from(n) * 3000]))).collect();
+        digest_files(&files, 4).unwrap();
+        for (n, inode) in (0..100u8).zip(&files) {
+            let Kind::File(file) = &inode.kind else { continue };
+            let want = blake3::hash(&vec![n; usize::from(n) * 3000]);
+            assert_eq!(file.digest.get(), Some(&ContentDigest(*want.as_bytes())));
+        }
+    }
+
+    #[test]
+    fn sum_1_a_file_of_another_size_is_an_error() {
+        let changed = File { size: 5, ..File::inline(*b"four") };
+        let error = digest_files(&[file(File::inline(*b"x")), file(changed)], 2).unwrap_err();
+        assert!(error.to_string().contains("has changed"), "{error}");
+    }
+}

@@ -1,0 +1,29 @@
+//! Build contexts: which files of a directory or an archive belong to one, and what they are (context.md).
+//!
+//! A directory is walked once, by descriptors, with the ignore rules applied on the way down. No content is read
+//! then: digests come from an index of earlier builds, whose entries are trusted only as long as nothing can have changed
+//! without a trace, and the others are found out for the files that a step needs.
+
+mod assemble;
+mod digests;
+mod directory;
+mod enter;
+mod entry;
+mod glob;
+mod ignore_file;
+mod index;
+mod patterns;
+mod rule;
+mod spanning;
+mod tar_context;
+mod tokens;
+mod trie;
+mod walk;
+
+pub use digests::digest_files;
+pub use directory::{Context, ContextError};
+pub use glob::{ComponentGlob, has_wildcards};
+pub use ignore_file::ignore_file;
+pub use patterns::{Patterns, Verdict};
+pub use rule::PatternError;
+pub use tar_context::{from_tar, is_archive};

@@ -1,0 +1,275 @@
+//! The walk over a directory: by descriptors, so that nobody who renames things meanwhile can lead it elsewhere.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{AtFlags, FileType, statat};
+use rustix::io::Errno;
+
+use crate::rootfs::{Files, Inode, Kind, RootPath};
+
+use super::assemble::{Child, Found};
+use super::enter::{Entered, Names, enter};
+use super::index::{Index, Stamp};
+use super::{ContextError, Patterns, Verdict, entry};
+
+/// The kernel takes no longer paths, so what is deeper could not be read later.
+const MAX_PATH: usize = 4095;
+/// Entries that one thread looks at before others may take over the rest of a large directory.
+const CHUNK: usize = 512;
+
+/// A regular file that the walk has found.
+#[derive(Debug)]
+pub(super) struct Tracked {
+    pub(super) path: RootPath,
+    pub(super) stamp: Stamp,
+    pub(super) inode: Arc<Inode>,
+    /// What the index knew of it.
+    pub(super) memory: Memory,
+}
+
+/// What an index knew of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Memory {
+    /// Nothing, or nothing certain.
+    Nothing,
+    /// All but the digest.
+    Stamp,
+    /// The digest too.
+    Digest,
+}
+
+/// What the threads of a walk share.
+pub(super) struct Walk<'a> {
+    pub(super) ignore: &'a Patterns,
+    pub(super) index: &'a Index<'a>,
+    /// Opens files by their path in the context.
+    pub(super) files: &'a Arc<dyn Files>,
+    queue: Mutex<Queue>,
+    ready: Condvar,
+    /// Inodes with several names, by device and number.
+    links: Mutex<HashMap<(u64, u64), Arc<Inode>>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    tasks: Vec<Task>,
+    /// Threads that may still add tasks.
+    busy: usize,
+    /// The number of the next directory. A directory has a higher number than the one that holds it.
+    next: usize,
+    failed: bool,
+}
+
+/// One directory to look at, or a part of one.
+struct Task {
+    directory: usize,
+    path: RootPath,
+    verdict: Verdict,
+    work: Work,
+}
+
+enum Work {
+    /// Open it, and read its names.
+    Enter { parent: Arc<OwnedFd>, name: CString },
+    /// These entries of it.
+    Look { dir: Arc<OwnedFd>, names: Names },
+}
+
+/// What one thread has found.
+#[derive(Default)]
+pub(super) struct Harvest {
+    pub(super) found: Vec<Found>,
+    pub(super) tracked: Vec<Tracked>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn failure(path: &RootPath, source: impl Into<io::Error>) -> ContextError {
+    ContextError::Read { path: path.clone(), source: source.into() }
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(ignore: &'a Patterns, index: &'a Index<'a>, files: &'a Arc<dyn Files>) -> Self {
+        Self { ignore, index, files, queue: Mutex::default(), ready: Condvar::new(), links: Mutex::default() }
+    }
+
+    /// Walks all below `root` on `threads` threads.
+    pub(super) fn run(&self, root: OwnedFd, threads: usize) -> Result<Harvest, ContextError> {
+        let work = Work::Enter { parent: Arc::new(root), name: c".".to_owned() };
+        let task = Task { directory: 0, path: RootPath::root(), verdict: self.ignore.start(), work };
+        *lock(&self.queue) = Queue { tasks: vec![task], next: 1, ..Queue::default() };
+        let harvests = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| self.work())).collect();
+            let mut harvests = vec![self.work()];
+            for other in others {
+                harvests.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            harvests
+        });
+        let mut all = Harvest::default();
+        for harvest in harvests {
+            let harvest = harvest?;
+            all.found.extend(harvest.found);
+            all.tracked.extend(harvest.tracked);
+        }
+        Ok(all)
+    }
+
+    fn work(&self) -> Result<Harvest, ContextError> {
+        let mut harvest = Harvest::default();
+        while let Some(task) = self.take() {
+            let result = self.task(task, &mut harvest);
+            let mut queue = lock(&self.queue);
+            queue.busy -= 1;
+            queue.failed |= result.is_err();
+            let over = queue.failed || (queue.busy == 0 && queue.tasks.is_empty());
+            drop(queue);
+            if over {
+                self.ready.notify_all();
+            }
+            result?;
+        }
+        Ok(harvest)
+    }
+
+    /// The newest task, so that few directories are open at a time; `None` when all is done.
+    fn take(&self) -> Option<Task> {
+        let mut queue = lock(&self.queue);
+        loop {
+            if queue.failed {
+                return None;
+            }
+            if let Some(task) = queue.tasks.pop() {
+                queue.busy += 1;
+                return Some(task);
+            }
+            if queue.busy == 0 {
+                return None;
+            }
+            queue = self.ready.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Does one task: adds what it finds to `harvest`, and what is to be done below to the queue.
+    fn task(&self, task: Task, harvest: &mut Harvest) -> Result<(), ContextError> {
+        let Task { directory, path, verdict, work } = task;
+        let (dir, mut names) = match work {
+            Work::Look { dir, names } => (dir, names),
+            Work::Enter { parent, name } => {
+                let mut found = Found::new(directory, verdict.excluded());
+                let (dir, names) = match enter(&parent, &name, &path).map_err(|error| failure(&path, error))? {
+                    Entered::Gone => return Ok(()),
+                    Entered::Unreadable(inode) => {
+                        found.replacement = Some(Arc::new(inode));
+                        harvest.found.push(found);
+                        return Ok(());
+                    }
+                    Entered::Open { dir, names, meta } => {
+                        found.meta = Some(meta);
+                        (dir, names)
+                    }
+                };
+                harvest.found.push(found);
+                (Arc::new(dir), names)
+            }
+        };
+        let rest = names.split_off(names.len().min(CHUNK));
+        if !rest.is_empty() {
+            let work = Work::Look { dir: Arc::clone(&dir), names: rest };
+            self.add(vec![Task { directory, path: path.clone(), verdict: verdict.clone(), work }]);
+        }
+        let mut found = Found::new(directory, verdict.excluded());
+        let mut tasks = Vec::new();
+        for (name, kind) in names {
+            let bytes = name.to_bytes();
+            let path = path.join(bytes);
+            let below = self.ignore.below(&verdict, path.as_bytes(), bytes);
+            let bytes: Box<[u8]> = bytes.into();
+            if kind == FileType::Directory {
+                if below.excluded() && !self.ignore.may_include_below(&below, path.as_bytes()) {
+                    continue;
+                }
+                if path.as_bytes().len() > MAX_PATH {
+                    return Err(failure(&path, Errno::NAMETOOLONG));
+                }
+                let work = Work::Enter { parent: Arc::clone(&dir), name };
+                tasks.push(Task { directory: 0, path, verdict: below, work });
+                found.children.push((bytes, Child::Directory(0)));
+            } else if !below.excluded()
+                && let Some(inode) = self.inode(dir.as_fd(), &name, path, harvest)?
+            {
+                found.children.push((bytes, Child::Inode(inode)));
+            }
+        }
+        let directories = found.children.iter_mut().filter(|(_, child)| child.is_directory());
+        for (number, (child, task)) in (self.number(tasks.len())..).zip(directories.zip(&mut tasks)) {
+            child.1 = Child::Directory(number);
+            task.directory = number;
+        }
+        self.add(tasks);
+        harvest.found.push(found);
+        Ok(())
+    }
+
+    /// The first of `count` numbers for directories.
+    fn number(&self, count: usize) -> usize {
+        let mut queue = lock(&self.queue);
+        queue.next += count;
+        queue.next - count
+    }
+
+    fn add(&self, tasks: Vec<Task>) {
+        if !tasks.is_empty() {
+            lock(&self.queue).tasks.extend(tasks);
+            self.ready.notify_all();
+        }
+    }
+
+    /// The inode at `path`; `None` for what has gone, and what a context cannot hold.
+    fn inode(
+        &self,
+        dir: BorrowedFd<'_>,
+        name: &CStr,
+        path: RootPath,
+        harvest: &mut Harvest,
+    ) -> Result<Option<Arc<Inode>>, ContextError> {
+        let stat = match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(failure(&path, error)),
+        };
+        let link = (stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino));
+        let same = link.and_then(|link| lock(&self.links).get(&link).cloned());
+        let stamp = Stamp::of(&stat);
+        let known = self.index.get(path.as_bytes(), &stamp);
+        let inode = match same {
+            Some(inode) => inode,
+            None => match entry::inode(dir, name, &path, &stat, self.files, known) {
+                Ok(Some(inode)) => Arc::new(inode),
+                Ok(None) => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(failure(&path, error)),
+            },
+        };
+        let inode = match link {
+            Some(link) => Arc::clone(lock(&self.links).entry(link).or_insert(inode)),
+            None => inode,
+        };
+        if let Kind::File(file) = &inode.kind {
+            let memory =
+                match known.map(|known| known.digest().map(|digest| *file.digest.get_or_init(|| digest) == digest)) {
+                    Some(Some(true)) => Memory::Digest,
+                    Some(None) => Memory::Stamp,
+                    Some(Some(false)) | None => Memory::Nothing,
+                };
+            harvest.tracked.push(Tracked { path, stamp, inode: Arc::clone(&inode), memory });
+        }
+        Ok(Some(inode))
+    }
+}

@@ -1,0 +1,34 @@
+//! COPY, ADD and WORKDIR on root filesystems as data.
+//!
+//! Nothing is read or written but the members of archives, which are unpacked into a scratch directory: copied
+//! files go on pointing at the bytes they had. [`select`] finds what the sources name, without a look at the
+//! destination, so that a key can be made of it first; [`copy`] then puts it there.
+//!
+//! Every copied file is an inode of its own, although its bytes are shared: in a root filesystem two names of
+//! one `Arc<Inode>` are hard links, and two copies of one file are not (COPY-34).
+
+mod chmod;
+mod chown;
+mod destination;
+mod error;
+mod filter;
+mod make_directories;
+mod merge;
+mod select;
+mod selection;
+mod sources;
+mod unpack;
+mod workdir;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod unpack_tests;
+
+pub use chmod::Chmod;
+pub use chown::needs_lookup;
+pub use destination::{Env, copy};
+pub use error::CopyError;
+pub use select::{select, select_path};
+pub use selection::Selection;
+pub use workdir::workdir;

@@ -1,0 +1,144 @@
+//! What steps read besides the state they start from.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::bases::BaseImage;
+use crate::cache::Input;
+use crate::context::digest_files;
+use crate::copy::{self, Selection, needs_lookup};
+use crate::plan::{CopyFrom, CopyOp, CopySource, ImageId, MountFrom, MountKind, Op, Step};
+use crate::rootfs::{Kind, Node, RootFs, RootPath};
+
+use super::state::State;
+use super::{Build, ExecError};
+
+/// Gives a build what lies outside the plan.
+pub trait Inputs: Sync {
+    /// The image behind an id that the plan holds.
+    fn base(&self, id: &ImageId) -> BaseImage;
+    /// The files of the main build context; read when first asked for.
+    fn context(&self) -> io::Result<&RootFs>;
+    /// The files of a named context that is a directory.
+    fn directory(&self, name: &str) -> io::Result<RootFs>;
+    /// A secret's bytes; `None` when there is none of that id.
+    fn secret(&self, id: &str) -> io::Result<Option<Vec<u8>>>;
+}
+
+/// Sources that no rung can read yet.
+pub(super) fn refuse(step: &Step, op: &CopyOp) -> Result<(), ExecError> {
+    for source in &op.sources {
+        let (what, name) = match source {
+            CopySource::Url(url) => ("a URL", url),
+            CopySource::Git(reference) => ("a git repository", reference),
+            CopySource::Path(_) | CopySource::Heredoc { .. } => continue,
+        };
+        return Err(ExecError::step("add", step, format!("ADD of {what} is not supported yet: `{name}`")));
+    }
+    Ok(())
+}
+
+impl Build<'_> {
+    /// The files that COPY or ADD takes from.
+    pub(super) fn copy_source(&self, from: &CopyFrom) -> io::Result<RootFs> {
+        match from {
+            CopyFrom::Context => self.inputs.context().cloned(),
+            CopyFrom::Directory(name) => self.inputs.directory(name),
+            CopyFrom::Stage(stage) => self.stage_root(*stage),
+            CopyFrom::Image(id) => self.image_root(id),
+            CopyFrom::Empty => Ok(RootFs::empty()),
+        }
+    }
+
+    /// The files that a mount shows.
+    pub(super) fn mount_source(&self, from: &MountFrom) -> io::Result<RootFs> {
+        match from {
+            MountFrom::Context => self.inputs.context().cloned(),
+            MountFrom::Directory(name) => self.inputs.directory(name),
+            MountFrom::Stage(stage) => self.stage_root(*stage),
+            MountFrom::Image(id) => self.image_root(id),
+            MountFrom::Empty => Ok(RootFs::empty()),
+        }
+    }
+
+    fn stage_root(&self, stage: usize) -> io::Result<RootFs> {
+        self.finished(stage).state.root().cloned()
+    }
+
+    fn image_root(&self, id: &ImageId) -> io::Result<RootFs> {
+        self.image_state(id).root().cloned()
+    }
+
+    /// What a COPY or ADD selects.
+    pub(super) fn selection(&self, step: &Step, op: &CopyOp) -> Result<Selection, ExecError> {
+        let root = self
+            .copy_source(&op.from)
+            .map_err(|error| ExecError::io(step, "cannot read the files to copy from", &error))?;
+        copy::select(&root, op)
+            .map_err(|error| ExecError::step(error.code(), step, error.to_string()))
+    }
+
+    /// What the key of `step` holds besides its definition and parent (KEY-2, KEY-7, KEY-8).
+    pub(super) fn key_inputs(
+        &self,
+        step: &Step,
+        state: &State,
+        selection: Option<&Selection>,
+    ) -> Result<Vec<Input>, ExecError> {
+        let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
+        let mut inputs = Vec::new();
+        match &step.op {
+            Op::Copy(op) => {
+                if let Some(selection) = selection {
+                    digest_files(&selection.files(), self.settings.threads).map_err(failed)?;
+                    let sums = selection.sums().map_err(failed)?;
+                    inputs.extend(sums.into_iter().map(|(name, value)| Input { name, value }));
+                }
+                if op.chown.as_deref().is_some_and(needs_lookup) && !op.link {
+                    inputs.extend(user_files(state.root().map_err(failed)?).map_err(failed)?);
+                }
+            }
+            Op::Run(op) => {
+                for mount in &op.mounts {
+                    let (MountKind::Bind { from, source } | MountKind::Cache { from, source, .. }) = &mount.kind else {
+                        continue;
+                    };
+                    if matches!(from, MountFrom::Empty) {
+                        continue;
+                    }
+                    let root = self.mount_source(from).map_err(failed)?;
+                    for (name, value) in self.tree_sums(&root, source).map_err(failed)? {
+                        inputs.push(Input { name: format!("{}: {name}", mount.target), value });
+                    }
+                }
+            }
+            Op::Workdir(op) if needs_lookup(&op.user) => {
+                inputs.extend(user_files(state.root().map_err(failed)?).map_err(failed)?);
+            }
+            Op::Workdir(_) | Op::Meta(_) => {}
+        }
+        Ok(inputs)
+    }
+}
+
+/// KEY-8: the user database counts where names are looked up in it.
+fn user_files(root: &RootFs) -> io::Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for name in ["/etc/passwd", "/etc/group"] {
+        let value = match root.resolve(name.as_bytes(), true).ok().and_then(|found| found.node) {
+            Some(Node::Inode(inode)) => match &inode.kind {
+                Kind::File(file) => file.digest()?.to_string(),
+                _ => String::new(),
+            },
+            _ => String::new(),
+        };
+        inputs.push(Input { name: name.to_owned(), value });
+    }
+    Ok(inputs)
+}
+
+/// The root of a directory context, as the one layer of a stage that starts from it.
+pub(super) fn whole(root: &RootFs) -> Selection {
+    let node = root.get(&RootPath::root()).unwrap_or_else(|| Node::Directory(Arc::clone(root.root())));
+    Selection::of_node("/", node)
+}

@@ -1,0 +1,165 @@
+//! What the mounts of a RUN show: files of stages and contexts, caches, secrets (RUN-40 to RUN-46).
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::image::Digest;
+use crate::plan::{Mount, MountFrom, MountKind, RunOp, Sharing, Step};
+use crate::sandbox::{SandboxMount, SandboxMountKind};
+use crate::snapshot;
+use crate::store::{LockGuard, TempDir};
+
+use super::{Build, ExecError};
+
+/// The mounts of one process, and what must live as long as it.
+pub(super) struct Mounted {
+    pub(super) mounts: Vec<SandboxMount>,
+    temps: Vec<Arc<TempDir>>,
+    locks: Vec<LockGuard>,
+}
+
+impl Mounted {
+    /// Prepares everything that `op` mounts.
+    pub(super) fn of(build: &Build<'_>, step: &Step, op: &RunOp) -> Result<Self, ExecError> {
+        let mut mounted = Self { mounts: Vec::new(), temps: Vec::new(), locks: Vec::new() };
+        for mount in &op.mounts {
+            mounted.add(build, step, mount)?;
+        }
+        if let Some(script) = &op.script {
+            let kind = SandboxMountKind::File { content: script.content.clone(), mode: 0o755, uid: 0, gid: 0 };
+            mounted.mounts.push(SandboxMount { target: script.path.clone(), kind, read_only: true });
+        }
+        Ok(mounted)
+    }
+
+    fn add(&mut self, build: &Build<'_>, step: &Step, mount: &Mount) -> Result<(), ExecError> {
+        let failed = |error: io::Error| {
+            ExecError::step("D-87", step, format!("cannot prepare the mount on {}: {error}", mount.target))
+        };
+        let kind = match &mount.kind {
+            MountKind::Bind { from, source } => {
+                SandboxMountKind::Bind(self.bind(build, from, source).map_err(failed)?)
+            }
+            MountKind::Cache { .. } => SandboxMountKind::Bind(self.cache(build, mount).map_err(failed)?),
+            MountKind::Tmpfs { size } => SandboxMountKind::Tmpfs(*size),
+            MountKind::Secret { id, required, file, mode, uid, gid, .. } => {
+                match build.inputs.secret(id).map_err(failed)? {
+                    None if *required => return Err(missing_secret(step, id)),
+                    Some(content) if *file => {
+                        SandboxMountKind::File { content, mode: *mode, uid: *uid, gid: *gid }
+                    }
+                    _ => return Ok(()),
+                }
+            }
+            MountKind::Ssh { required: false, .. } => return Ok(()),
+            MountKind::Ssh { id, .. } => {
+                return Err(ExecError::step("ssh", step, format!("ssh mounts are not supported yet: `{id}`")));
+            }
+        };
+        self.mounts.push(SandboxMount { target: mount.target.clone(), kind, read_only: mount.read_only });
+        Ok(())
+    }
+
+    /// A copy of the files, which the process may write to without anybody seeing it later (RUN-40).
+    fn bind(&mut self, build: &Build<'_>, from: &MountFrom, source: &str) -> io::Result<PathBuf> {
+        let root = build.mount_source(from)?;
+        let found = root.resolve(source.as_bytes(), true).map_err(|error| io::Error::other(error.to_string()))?;
+        if found.node.is_none() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("\"{source}\": not found")));
+        }
+        let temp = Arc::new(build.store.temp_dir()?);
+        let place = temp.join("bind");
+        snapshot::write(&root, &found.path, &place)?;
+        self.temps.push(temp);
+        Ok(place)
+    }
+
+    /// The directory of a cache, made and filled when there is none yet (RUN-41, CM-1, CM-2).
+    fn cache(&mut self, build: &Build<'_>, mount: &Mount) -> io::Result<PathBuf> {
+        let MountKind::Cache { id, sharing, from, source, mode, uid, gid } = &mount.kind else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let content = match from {
+            MountFrom::Empty => None,
+            from => Some(build.mount_source(from)?),
+        };
+        let mut identity = id.clone();
+        if let Some(root) = &content {
+            for (name, sum) in build.tree_sums(root, source)? {
+                identity.push_str(&name);
+                identity.push_str(&sum);
+            }
+        }
+        let mut name = Digest::of(identity.as_bytes()).hex();
+        match sharing {
+            Sharing::Shared => {}
+            Sharing::Locked => self.locks.push(build.store.lock(&format!("mount-{name}"))?),
+            Sharing::Private => {
+                // The first instance that nobody uses.
+                for instance in 0_u32.. {
+                    let candidate = if instance == 0 { name.clone() } else { format!("{name}-{instance}") };
+                    if let Some(lock) = build.store.try_lock(&format!("mount-{candidate}"))? {
+                        self.locks.push(lock);
+                        name = candidate;
+                        break;
+                    }
+                }
+            }
+        }
+        let place = build.store.mount_dir(&name);
+        let _one_at_a_time = build.store.lock(&format!("make-mount-{name}"))?;
+        if place.exists() {
+            return Ok(place);
+        }
+        let temp = build.store.temp_dir()?;
+        let fresh = temp.join("cache");
+        if let Some(root) = content {
+            let found = root.resolve(source.as_bytes(), true).map_err(|error| io::Error::other(error.to_string()))?;
+            snapshot::write(&root, &found.path, &fresh)?;
+        } else {
+            std::fs::create_dir(&fresh)?;
+            std::os::unix::fs::chown(&fresh, Some(*uid), Some(*gid))?;
+            std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(*mode))?;
+        }
+        std::fs::rename(&fresh, &place)?;
+        Ok(place)
+    }
+}
+
+/// `NAME=value` of secrets that are given as variables (RUN-44).
+pub(super) fn secret_variables(build: &Build<'_>, step: &Step, op: &RunOp) -> Result<Vec<String>, ExecError> {
+    let mut variables = Vec::new();
+    for mount in &op.mounts {
+        let MountKind::Secret { id, required, env: Some(name), .. } = &mount.kind else { continue };
+        let secret = build.inputs.secret(id).map_err(|error| ExecError::io(step, "cannot read a secret", &error))?;
+        let value = match secret {
+            None if *required => return Err(missing_secret(step, id)),
+            secret => String::from_utf8_lossy(&secret.unwrap_or_default()).into_owned(),
+        };
+        variables.push(format!("{name}={value}"));
+    }
+    Ok(variables)
+}
+
+/// D-47.
+fn missing_secret(step: &Step, id: &str) -> ExecError {
+    match ExecError::step("D-47", step, format!("secret {id}: not found")) {
+        ExecError::Step(found) => {
+            ExecError::Step(Box::new(found.help(format!("pass `--secret id={id},src=FILE` or `--secret id={id},env=NAME`"))))
+        }
+        other => other,
+    }
+}
+
+impl Build<'_> {
+    /// Content marks of what a mount shows.
+    pub(super) fn tree_sums(&self, root: &crate::rootfs::RootFs, path: &str) -> io::Result<Vec<(String, String)>> {
+        let found = root.resolve(path.as_bytes(), true).ok().and_then(|found| found.node);
+        let Some(node) = found else { return Ok(Vec::new()) };
+        let selection = crate::copy::Selection::of_node(path, node);
+        crate::context::digest_files(&selection.files(), self.settings.threads)?;
+        selection.sums()
+    }
+}

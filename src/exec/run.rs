@@ -1,0 +1,221 @@
+//! RUN: a process in the root filesystem of its stage, and what it changed there.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::plan::{Network, RunOp, Security, Step};
+use crate::progress::{Event, TaskId};
+use crate::rootfs::{Changes, File, Files, Inode, Kind, RootFs, users};
+use crate::rootfs::{Change, RootPath};
+use crate::sandbox::{self, Exit, Isolation, Process, Root, SandboxError, User};
+use crate::snapshot::{self, WorkTree};
+use crate::store::TempDir;
+
+use super::mounts::{Mounted, secret_variables};
+use super::stage::Made;
+use super::state::State;
+use super::tree::{Pinned, Scratch, Tree};
+use super::{Build, ExecError, Settings};
+
+/// The work tree of a stage on rungs that cannot mount: made for its first RUN, kept for the next ones.
+#[derive(Default)]
+pub(super) struct WorkArea(Option<(WorkTree, Arc<TempDir>)>);
+
+/// What this build may not do, before anything runs (D-30, D-49).
+pub(super) fn refuse(step: &Step, op: &RunOp, settings: &Settings) -> Result<(), ExecError> {
+    let entitlement = |name: &str| {
+        let message = format!("{name} is not allowed");
+        match ExecError::step("D-49", step, message) {
+            ExecError::Step(found) => ExecError::Step(Box::new(found.help(format!("pass `--allow {name}`")))),
+            other => other,
+        }
+    };
+    if op.argv.is_empty() {
+        return Err(ExecError::step("D-30", step, "arguments are required"));
+    }
+    if op.network == Network::Host && !settings.allow_network_host {
+        return Err(entitlement("network.host"));
+    }
+    if op.security == Security::Insecure && !settings.allow_insecure {
+        return Err(entitlement("security.insecure"));
+    }
+    if settings.isolation == Isolation::Files {
+        let message = "this machine lets kiln run no process (`--isolation=files`)";
+        return Err(ExecError::step("isolation", step, message));
+    }
+    Ok(())
+}
+
+impl Build<'_> {
+    pub(super) fn run(
+        &self,
+        step: &Step,
+        op: &RunOp,
+        state: &Arc<State>,
+        area: &mut WorkArea,
+        task: TaskId,
+    ) -> Result<Made, ExecError> {
+        let failed = |error: io::Error| ExecError::io(step, "cannot prepare the root filesystem", &error);
+        let root = state.root().map_err(failed)?;
+        if self.settings.isolation == Isolation::Root {
+            let temp = Arc::new(self.store.temp_dir().map_err(failed)?);
+            let (upper, work) = (temp.join("tree"), temp.join("work"));
+            for dir in [&upper, &work] {
+                std::fs::create_dir(dir).map_err(failed)?;
+            }
+            let pinned: Vec<Pinned> = self.lowers(state).map_err(failed)?.iter().map(Tree::pin).collect();
+            let lowers = pinned.iter().map(Pinned::path).collect();
+            self.process(step, op, root, Root::Overlay { lowers, upper: upper.clone(), work }, task)?;
+            self.take_upper(&upper, temp, root)
+        } else {
+            let (tree, temp) = area.at(self, root).map_err(failed)?;
+            self.process(step, op, root, Root::Directory(tree.dir().to_owned()), task)?;
+            self.take_work_tree(tree, temp, root)
+        }
+        .map_err(|error| ExecError::io(step, "cannot read what the step changed", &error))
+    }
+
+    /// The layers' trees, lowest first. Layers without entries are left out.
+    fn lowers(&self, state: &State) -> io::Result<Vec<Arc<Tree>>> {
+        let mut trees = Vec::new();
+        for layer in state.layers() {
+            if !layer.changes()?.0.is_empty() {
+                trees.push(layer.tree()?);
+            }
+        }
+        Ok(trees)
+    }
+
+    fn process(&self, step: &Step, op: &RunOp, root: &RootFs, place: Root, task: TaskId) -> Result<(), ExecError> {
+        let found = users::run_user(root, &op.user).map_err(|error| ExecError::step("D-50", step, error.to_string()))?;
+        let mounted = Mounted::of(self, step, op)?;
+        let mut env = [&op.env[..], &op.proxy_env[..]].concat();
+        env.extend(secret_variables(self, step, op)?);
+        // RUN-10: what a container runtime adds.
+        if !env.iter().any(|variable| variable.starts_with("HOME=")) {
+            let mut home = "HOME=".to_owned();
+            let _infallible = write!(home, "{}", found.home.as_deref().filter(|home| !home.is_empty()).unwrap_or("/"));
+            env.push(home);
+        }
+        let user = User { uid: found.uid, gid: found.gid, groups: found.groups };
+        let process = Process {
+            argv: &op.argv,
+            env: &env,
+            cwd: &op.cwd,
+            user: &user,
+            root: &place,
+            mounts: &mounted.mounts,
+            hostname: &self.settings.hostname,
+            hosts: &self.settings.hosts,
+            no_network: op.network == Network::None,
+            insecure: op.security == Security::Insecure,
+            shm_size: self.settings.shm_size,
+            cancel: self.cancel,
+        };
+        let mut output = |bytes: &[u8]| self.sink.event(Event::Output { task, bytes: bytes.to_vec() });
+        let exit = match sandbox::run(self.settings.isolation, &process, &mut output) {
+            Ok(exit) => exit,
+            Err(SandboxError::Cancelled) => return Err(ExecError::Cancelled),
+            Err(error) => return Err(sandbox_failure(step, op, &error)),
+        };
+        let how = match exit {
+            Exit::Code(0) => return Ok(()),
+            Exit::Code(code) => format!("exit code: {code}"),
+            Exit::Signal(signal) => format!("exit code: {} (killed by signal {signal})", 128 + signal),
+        };
+        let message = format!("process \"{}\" did not complete successfully: {how}", op.argv.join(" "));
+        Err(ExecError::step("D-51", step, message))
+    }
+
+    /// The upper of an overlay becomes the layer's tree.
+    fn take_upper(&self, upper: &PathBuf, temp: Arc<TempDir>, old: &RootFs) -> io::Result<Made> {
+        let tree = Arc::new(Tree::temporary(upper.clone(), temp)?);
+        let mut changes = snapshot::diff(upper, old, &tree.files())?.changes_since(old)?;
+        if self.settings.clamp.is_some() {
+            self.clamp(&mut changes);
+            snapshot::set_times(upper, &changes)?;
+        }
+        snapshot::settle(upper, &changes)?;
+        Ok(Made { changes, tree: Some(tree) })
+    }
+
+    /// What changed in a work tree is copied out, since the next step may change it again.
+    fn take_work_tree(&self, tree: &mut WorkTree, temp: &Arc<TempDir>, old: &RootFs) -> io::Result<Made> {
+        let mut changes = tree.diff()?.changes_since(old)?;
+        self.clamp(&mut changes);
+        let _keeps_the_work_tree_alive = temp;
+        let kept = Scratch::new(self.store)?;
+        keep_files(&mut changes, &kept)?;
+        let mut root = old.clone();
+        root.apply(&changes).map_err(|path| io::Error::other(format!("{path} links to nothing")))?;
+        tree.settle(&changes, &root)?;
+        Ok(Made { changes, tree: None })
+    }
+}
+
+/// Copies the new files into `kept`, under numbers, and lets the changes refer to them there.
+fn keep_files(changes: &mut Changes, kept: &Scratch) -> io::Result<()> {
+    let files: Arc<dyn Files> = kept.files();
+    let mut number = 0_u64;
+    for change in &mut changes.0 {
+        let Change::Put { inode, .. } = change else { continue };
+        let Kind::File(file) = &inode.kind else { continue };
+        if file.size == 0 {
+            *inode = Arc::new(Inode { meta: inode.meta.clone(), kind: Kind::File(File::inline(&b""[..])) });
+            continue;
+        }
+        number += 1;
+        let name = number.to_string();
+        let mut out = std::fs::File::create_new(kept.dir().join(&name))?;
+        file.copy_to(&mut out)?;
+        let copy = File { digest: file.digest.clone(), ..File::at(Arc::clone(&files), RootPath::clamped(name.as_bytes()), file.size) };
+        *inode = Arc::new(Inode { meta: inode.meta.clone(), kind: Kind::File(copy) });
+    }
+    Ok(())
+}
+
+fn sandbox_failure(step: &Step, op: &RunOp, error: &SandboxError) -> ExecError {
+    match error {
+        SandboxError::Exec { program, source } => {
+            // As shells say it: 127 not found, 126 found but no program.
+            let code = if source.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
+            let message = format!(
+                "process \"{}\" did not complete successfully: exit code: {code}: cannot execute `{program}`: {source}",
+                op.argv.join(" ")
+            );
+            match ExecError::step("D-51", step, message) {
+                ExecError::Step(found) if op.argv.first().is_some_and(|program| program == "/bin/sh") => {
+                    let help = "the base image has no shell; use the exec form or SHELL";
+                    ExecError::Step(Box::new(found.help(help)))
+                }
+                other => other,
+            }
+        }
+        other => ExecError::step("sandbox", step, other.to_string()),
+    }
+}
+
+impl WorkArea {
+    /// The stage's work tree, brought to the state `root`.
+    fn at(&mut self, build: &Build<'_>, root: &RootFs) -> io::Result<(&mut WorkTree, &Arc<TempDir>)> {
+        let (tree, temp) = match self.0.take() {
+            Some((mut tree, temp)) => {
+                let changes = root.changes_since(tree.root())?;
+                if !changes.0.is_empty() {
+                    tree.apply(&changes, root)?;
+                }
+                (tree, temp)
+            }
+            None => {
+                let temp = Arc::new(build.store.temp_dir()?);
+                let dir = temp.join("root");
+                std::fs::create_dir(&dir)?;
+                (WorkTree::materialise(root, &dir)?, temp)
+            }
+        };
+        let (tree, temp) = self.0.insert((tree, temp));
+        Ok((tree, temp))
+    }
+}

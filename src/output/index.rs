@@ -1,0 +1,87 @@
+//! The JSON files at the top of a layout or archive (ARC-2, ARC-6).
+
+use serde_json::json;
+
+use crate::image::{Descriptor, Reference};
+
+use super::Stored;
+
+/// The bytes of `oci-layout` (ARC-5).
+pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+/// Annotation: when the image was made.
+pub(super) const CREATED: &str = "org.opencontainers.image.created";
+/// Annotation: the tag alone. Readers choose by it (ARC-7).
+pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// Annotation: the whole name.
+const IMAGE_NAME: &str = "io.containerd.image.name";
+
+/// The entries of `index.json` for an image: one a name, or one without a name (ARC-6).
+pub(super) fn entries(stored: &Stored, names: &[Reference], created: i64) -> Vec<Descriptor> {
+    let mut bare = stored.manifest.clone();
+    bare.annotations.insert(CREATED.to_owned(), rfc_3339(created));
+    if names.is_empty() {
+        return vec![bare];
+    }
+    let with_name = |name: &Reference| {
+        let mut entry = bare.clone();
+        entry.annotations.insert(IMAGE_NAME.to_owned(), name.to_string());
+        if let Some(tag) = name.tag() {
+            entry.annotations.insert(REF_NAME.to_owned(), tag.to_owned());
+        }
+        entry
+    };
+    names.iter().map(with_name).collect()
+}
+
+/// The bytes of Docker's `manifest.json` (ARC-2).
+pub(super) fn docker_manifest(stored: &Stored, names: &[Reference]) -> Vec<u8> {
+    let blob = |descriptor: &Descriptor| format!("blobs/sha256/{}", descriptor.digest.hex());
+    let tags = (!names.is_empty()).then(|| names.iter().map(Reference::familiar).collect::<Vec<_>>());
+    let layers: Vec<String> = stored.layers.iter().map(blob).collect();
+    json!([{ "Config": blob(&stored.config), "RepoTags": tags, "Layers": layers }]).to_string().into_bytes()
+}
+
+/// `seconds` since 1970 as RFC 3339 text in UTC. A time beyond the calendar counts as 1970.
+pub(super) fn rfc_3339(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_image::TestImage;
+    use super::*;
+    use crate::image::Wire;
+
+    #[test]
+    fn arc_6_one_entry_a_name_with_the_tag_alone_as_ref_name() {
+        let test = TestImage::new();
+        let stored = super::super::store_image(&test.store, &test.image(), Wire::Oci).unwrap();
+        let names = ["a/b:c".parse().unwrap(), "localhost:5000/x".parse().unwrap()];
+        let listed = entries(&stored, &names, 1_700_000_000);
+        let texts: Vec<String> = listed.iter().map(|entry| format!("{:?}", entry.annotations)).collect();
+        assert_eq!(
+            texts,
+            [
+                r#"{"io.containerd.image.name": "docker.io/a/b:c", "org.opencontainers.image.created": "2023-11-14T22:13:20Z", "org.opencontainers.image.ref.name": "c"}"#,
+                r#"{"io.containerd.image.name": "localhost:5000/x:latest", "org.opencontainers.image.created": "2023-11-14T22:13:20Z", "org.opencontainers.image.ref.name": "latest"}"#,
+            ]
+        );
+        let bare = entries(&stored, &[], 0);
+        assert_eq!(bare.len(), 1);
+        assert_eq!(bare[0].annotations.len(), 1);
+        assert_eq!(bare[0].digest, stored.manifest.digest);
+    }
+
+    #[test]
+    fn arc_2_repo_tags_are_short_or_null() {
+        let test = TestImage::new();
+        let stored = super::super::store_image(&test.store, &test.image(), Wire::Oci).unwrap();
+        let value: serde_json::Value =
+            serde_json::from_slice(&docker_manifest(&stored, &["app".parse().unwrap()])).unwrap();
+        assert_eq!(value[0]["RepoTags"][0], "app:latest");
+        assert_eq!(value[0]["Config"], format!("blobs/sha256/{}", stored.config.digest.hex()));
+        assert_eq!(value[0]["Layers"].as_array().unwrap().len(), stored.layers.len());
+        let value: serde_json::Value = serde_json::from_slice(&docker_manifest(&stored, &[])).unwrap();
+        assert!(value[0]["RepoTags"].is_null());
+    }
+}

@@ -1,0 +1,338 @@
+//! The instructions of one stage, one after the other: what each does to the config, and what is left to do (phase 7).
+
+use crate::dockerfile::{ArgPair, Command, CommandLine, Diagnostic, Instruction, Pair, Span, Word};
+use crate::image::{DEFAULT_PATH, Healthcheck, ImageConfig, Platform, RunConfig};
+
+use super::expand::{expand, expand_words};
+use super::history::{healthcheck, plain_list, quoted_list};
+use super::planner::Planner;
+use super::ports::{is_signal, ports};
+use super::scope::Variables;
+use super::stages::{error, expansion_error};
+use super::{MetaOp, Op, Step, WorkdirOp};
+
+/// An instruction, and where its errors are shown: triggers stand in no file (ONB-3).
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) instruction: &'a Instruction,
+    pub(super) at: &'a Instruction,
+    pub(super) is_trigger: bool,
+}
+
+/// What a stage has come to after some of its instructions.
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    pub(super) variables: Variables,
+    /// Names of ARGs declared in the stage or below, in order of their first declaration (RUN-51).
+    pub(super) args: Vec<String>,
+    pub(super) config: RunConfig,
+    pub(super) author: Option<String>,
+    pub(super) platform: Platform,
+    /// ONBUILDs of the stage itself (ONB-5).
+    onbuild: Vec<String>,
+    /// A CMD has occurred in the stage itself (ENT-2).
+    has_cmd: bool,
+}
+
+impl Scope {
+    /// FROM-12.
+    pub(super) fn scratch(platform: &Platform) -> Self {
+        Self::of_image(ImageConfig::scratch(platform), platform)
+    }
+
+    /// FROM-15 to FROM-17.
+    pub(super) fn of_image(image: ImageConfig, platform: &Platform) -> Self {
+        let mut config = image.config;
+        config.on_build.clear();
+        let mut scope = Self {
+            variables: Variables::default(),
+            args: Vec::new(),
+            config,
+            author: Some(image.author).filter(|author| !author.is_empty()),
+            platform: platform.clone(),
+            onbuild: Vec::new(),
+            has_cmd: false,
+        };
+        scope.ensure_path();
+        scope.variables = Variables::of_config(&scope.config.env);
+        scope
+    }
+
+    /// FROM-18.
+    pub(super) fn child(&self) -> Self {
+        Self { onbuild: Vec::new(), has_cmd: false, ..self.clone() }
+    }
+
+    fn ensure_path(&mut self) {
+        if !self.config.env.iter().any(|entry| entry.starts_with("PATH=")) {
+            self.config.env.push(DEFAULT_PATH.to_owned());
+        }
+    }
+
+    /// With the stage's own triggers.
+    pub(super) fn final_config(&self) -> RunConfig {
+        RunConfig { on_build: self.onbuild.clone(), ..self.config.clone() }
+    }
+
+    /// The working directory; `/` where none is set (FROM-17).
+    pub(super) fn cwd(&self) -> &str {
+        if self.config.working_dir.is_empty() { "/" } else { &self.config.working_dir }
+    }
+
+    /// A command as words: a shell form gets the shell in front (RUN-1, CMD-1).
+    pub(super) fn words(&self, command: &CommandLine) -> Vec<String> {
+        match command {
+            CommandLine::Exec(words) => words.clone(),
+            CommandLine::Shell(text) => self.in_shell(&text.text),
+        }
+    }
+
+    /// `text` for the shell in force.
+    pub(super) fn in_shell(&self, text: &str) -> Vec<String> {
+        let mut words = if self.config.shell.is_empty() {
+            vec!["/bin/sh".to_owned(), "-c".to_owned()]
+        } else {
+            self.config.shell.clone()
+        };
+        words.push(text.to_owned());
+        words
+    }
+
+    fn set_env(&mut self, name: &str, value: &str) {
+        let entry = format!("{name}={value}");
+        let prefix = format!("{name}=");
+        match self.config.env.iter_mut().find(|known| known.starts_with(&prefix)) {
+            Some(known) => *known = entry,
+            None => self.config.env.push(entry),
+        }
+        self.variables.set(name, value.to_owned());
+    }
+}
+
+/// Evaluates the instructions of stage `index`.
+pub(super) fn evaluate(
+    planner: &Planner<'_>,
+    index: usize,
+    scope: Scope,
+    sources: &[Source<'_>],
+    numbers: &[Option<usize>],
+    _warnings: &mut Vec<Diagnostic>,
+) -> Result<(Scope, Vec<Step>), Vec<Diagnostic>> {
+    let mut evaluator = Evaluator { planner, index, scope, numbers, ssh_mounts: 0 };
+    let mut steps = Vec::new();
+    let mut errors = Vec::new();
+    for source in sources {
+        match evaluator.instruction(*source) {
+            Ok((op, created_by)) => steps.push(Step {
+                lines: source.at.lines,
+                span: source.at.span,
+                text: source.instruction.original.clone(),
+                created_by,
+                op,
+            }),
+            Err(found) => errors.push(*found),
+        }
+    }
+    if errors.is_empty() { Ok((evaluator.scope, steps)) } else { Err(errors) }
+}
+
+/// What evaluates one stage.
+pub(super) struct Evaluator<'a> {
+    pub(super) planner: &'a Planner<'a>,
+    pub(super) index: usize,
+    pub(super) scope: Scope,
+    /// The plan's number of each stage of the file that comes before.
+    pub(super) numbers: &'a [Option<usize>],
+    pub(super) ssh_mounts: usize,
+}
+
+pub(super) type Evaluated<T> = Result<T, Box<Diagnostic>>;
+
+impl Source<'_> {
+    /// An error at `span` of the instruction, or at the FROM that runs the trigger.
+    pub(super) fn error(&self, code: &'static str, span: Span, message: impl Into<String>) -> Box<Diagnostic> {
+        let span = if self.is_trigger { self.at.span } else { span };
+        Box::new(error(code, self.at, span, message))
+    }
+}
+
+impl Evaluator<'_> {
+    /// One word of `source`.
+    pub(super) fn expand(&self, source: &Source<'_>, word: &Word) -> Evaluated<String> {
+        let escape = if source.is_trigger { '\\' } else { self.planner.escape };
+        expand(&word.text, escape, &|name| self.scope.variables.get(name)).map_err(|found| {
+            let span = if source.is_trigger { source.at.span } else { word.span };
+            Box::new(expansion_error(source.at, span, &found))
+        })
+    }
+
+    fn instruction(&mut self, source: Source<'_>) -> Evaluated<(Op, Option<String>)> {
+        let meta = |text: String| Ok((Op::Meta(MetaOp), Some(text)));
+        match &source.instruction.command {
+            Command::Run { command, heredocs, mounts, network, security, devices } => {
+                if let Some(device) = devices.first() {
+                    return Err(source.error("D-48", device.span, "--device is not supported yet"));
+                }
+                self.run(&source, (command, heredocs), mounts, (network.as_deref(), security.as_deref()))
+            }
+            Command::Copy(copying, flags) => self.copy(&source, copying, flags),
+            Command::Add(copying, flags) => self.add(&source, copying, flags),
+            Command::Workdir(path) => self.workdir(&source, path),
+            Command::Arg(args) => self.arg(&source, args),
+            Command::Env(pairs) => {
+                let pairs = self.pairs(&source, pairs)?;
+                for (name, value) in &pairs {
+                    self.scope.set_env(name, value);
+                }
+                meta(format!("ENV {}", joined(&pairs)))
+            }
+            Command::Label(pairs) => {
+                let pairs = self.pairs(&source, pairs)?;
+                self.scope.config.labels.extend(pairs.iter().cloned());
+                meta(format!("LABEL {}", joined(&pairs)))
+            }
+            Command::Cmd(command) => {
+                let words = self.scope.words(command);
+                let text = format!("CMD {}", quoted_list(&words));
+                self.scope.config.cmd = words;
+                // CMD-2
+                self.scope.config.args_escaped = true;
+                self.scope.has_cmd = true;
+                meta(text)
+            }
+            Command::Entrypoint(command) => {
+                let words = self.scope.words(command);
+                let text = format!("ENTRYPOINT {}", quoted_list(&words));
+                self.scope.config.entrypoint = words;
+                // ENT-2
+                if !self.scope.has_cmd {
+                    self.scope.config.cmd.clear();
+                }
+                meta(text)
+            }
+            Command::Shell(words) => {
+                self.scope.config.shell.clone_from(words);
+                meta(format!("SHELL {}", plain_list(words)))
+            }
+            Command::User(user) => {
+                let user = self.expand(&source, user)?;
+                let text = format!("USER {user}");
+                self.scope.config.user = user;
+                meta(text)
+            }
+            Command::StopSignal(signal) => {
+                let name = self.expand(&source, signal)?;
+                if !is_signal(&name) {
+                    return Err(source.error("D-71", signal.span, format!("invalid signal: {name}")));
+                }
+                let text = format!("STOPSIGNAL {name}");
+                self.scope.config.stop_signal = name;
+                meta(text)
+            }
+            Command::Maintainer(author) => {
+                self.scope.author = Some(author.clone());
+                meta(format!("MAINTAINER {author}"))
+            }
+            Command::Expose(words) => self.expose(&source, words),
+            Command::Volume(words) => {
+                let mut volumes = Vec::new();
+                for word in words {
+                    let path = self.expand(&source, word)?.trim().to_owned();
+                    if path.is_empty() {
+                        return Err(source.error("D-70", word.span, "VOLUME specified can not be an empty string"));
+                    }
+                    volumes.push(path);
+                }
+                self.scope.config.volumes.extend(volumes.iter().cloned());
+                meta(format!("VOLUME {}", plain_list(&volumes)))
+            }
+            Command::Healthcheck { test, interval, timeout, start_period, start_interval, retries } => {
+                let check = Healthcheck {
+                    test: match test {
+                        None => vec!["NONE".to_owned()],
+                        // SHELL-2: SHELL has no part in it.
+                        Some(CommandLine::Shell(text)) => vec!["CMD-SHELL".to_owned(), text.text.clone()],
+                        Some(CommandLine::Exec(words)) => [&["CMD".to_owned()], &words[..]].concat(),
+                    },
+                    interval: *interval,
+                    timeout: *timeout,
+                    start_period: *start_period,
+                    start_interval: *start_interval,
+                    retries: i64::from(*retries),
+                };
+                let text = format!("HEALTHCHECK {}", healthcheck(&check));
+                self.scope.config.healthcheck = Some(check);
+                meta(text)
+            }
+            Command::Onbuild(onbuild) => {
+                self.scope.onbuild.push(onbuild.text.clone());
+                Ok((Op::Meta(MetaOp), None))
+            }
+            Command::From { .. } => Err(source.error("D-77", source.at.span, "FROM isn't allowed as an ONBUILD trigger")),
+        }
+    }
+
+    /// EXP-12: all see the variables as they were before the instruction.
+    fn pairs(&self, source: &Source<'_>, pairs: &[Pair]) -> Evaluated<Vec<(String, String)>> {
+        pairs.iter().map(|pair| Ok((self.expand(source, &pair.name)?, self.expand(source, &pair.value)?))).collect()
+    }
+
+    /// ARG-3 to ARG-5, ARG-15, EXP-13.
+    fn arg(&mut self, source: &Source<'_>, args: &[ArgPair]) -> Evaluated<(Op, Option<String>)> {
+        let mut shown = Vec::new();
+        for arg in args {
+            let name = arg.name.text.as_str();
+            let given = self.planner.options.build_args.get(name).cloned();
+            let value = match (given, &arg.default) {
+                (Some(given), _) => Some(given),
+                (None, Some(default)) => Some(self.expand(source, default)?),
+                (None, None) => self.planner.stages.globals.get(name),
+            };
+            if !self.scope.args.iter().any(|known| known == name) {
+                self.scope.args.push(name.to_owned());
+            }
+            shown.push(match &value {
+                Some(value) => format!("{name}={value}"),
+                None => name.to_owned(),
+            });
+            if let Some(value) = value {
+                self.scope.variables.set(name, value);
+            }
+        }
+        Ok((Op::Meta(MetaOp), Some(format!("ARG {}", shown.join(" ")))))
+    }
+
+    /// EXPOSE-2 to EXPOSE-5, EXP-51.
+    fn expose(&mut self, source: &Source<'_>, words: &[Word]) -> Evaluated<(Op, Option<String>)> {
+        let mut sorted: Vec<&Word> = words.iter().collect();
+        sorted.sort_by(|a, b| a.text.cmp(&b.text));
+        let mut exposed = Vec::new();
+        for word in sorted {
+            let found = expand_words(&word.text, self.planner.escape, &|name| self.scope.variables.get(name))
+                .map_err(|found| Box::new(expansion_error(source.at, word.span, &found)))?;
+            for text in found {
+                exposed.extend(ports(&text).map_err(|message| source.error("D-69", word.span, message))?);
+            }
+        }
+        self.scope.config.exposed_ports.extend(exposed.iter().cloned());
+        Ok((Op::Meta(MetaOp), Some(format!("EXPOSE {}", plain_list(&exposed)))))
+    }
+
+    /// WORKDIR-2 to WORKDIR-4.
+    fn workdir(&mut self, source: &Source<'_>, word: &Word) -> Evaluated<(Op, Option<String>)> {
+        let path = self.expand(source, word)?;
+        let path = if path.starts_with('/') { path } else { super::path::absolute(self.scope.cwd(), &path) };
+        self.scope.config.working_dir.clone_from(&path);
+        let text = format!("WORKDIR {path}");
+        if path == "/" {
+            return Ok((Op::Meta(MetaOp), Some(text)));
+        }
+        let user = self.scope.config.user.clone();
+        Ok((Op::Workdir(WorkdirOp { path, user }), Some(text)))
+    }
+}
+
+/// `A=1 B=2` (ENV-5).
+fn joined(pairs: &[(String, String)]) -> String {
+    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}

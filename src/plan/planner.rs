@@ -1,0 +1,278 @@
+//! Which stages the target needs, what they start from, and their evaluation in file order.
+
+use crate::dockerfile::{Command, Diagnostic, Dockerfile, Instruction, parse_trigger};
+use crate::image::{ImageConfig, Platform, Reference};
+
+use super::evaluate::{Scope, Source, evaluate};
+use super::scope::{Variables, proxies};
+use super::stages::{BaseName, Definition, Stages, error};
+use super::{BaseError, BaseRef, Bases, CopyFrom, Found, MountFrom, Plan, PlanOptions, Stage};
+
+/// Makes the plan of one build.
+///
+/// # Errors
+/// Diagnostics in the order of the phases of the reference builder (DIAG-2); at least one is an error.
+pub fn plan(file: &Dockerfile, options: &PlanOptions, bases: &dyn Bases) -> Result<Plan, Vec<Diagnostic>> {
+    let stages = Stages::read(file, options)?;
+    let epoch = epoch(options, &stages.globals).map_err(|found| vec![*found])?;
+    let planner = Planner { stages: &stages, options, bases, escape: file.escape, proxies: proxies(options) };
+    planner.plan(epoch)
+}
+
+/// `SOURCE_DATE_EPOCH` (ARG-13, TIME-6).
+fn epoch(options: &PlanOptions, globals: &Variables) -> Result<Option<i64>, Box<Diagnostic>> {
+    const NAME: &str = "SOURCE_DATE_EPOCH";
+    let value = options.build_args.get(NAME).cloned().or_else(|| globals.get(NAME)).filter(|value| !value.is_empty());
+    // With `context` and a local main context it stays unset.
+    let Some(value) = value.filter(|value| value != "context") else { return Ok(None) };
+    match value.parse::<i64>() {
+        Ok(seconds) => Ok(Some(seconds)),
+        Err(_) => {
+            let found = Diagnostic::nowhere("D-96", format!("invalid SOURCE_DATE_EPOCH: {value}"));
+            Err(Box::new(found.help("give whole seconds since 1970; times of stages and contexts are not supported yet")))
+        }
+    }
+}
+
+/// What the evaluation of every stage needs.
+pub(super) struct Planner<'a> {
+    pub(super) stages: &'a Stages<'a>,
+    pub(super) options: &'a PlanOptions,
+    bases: &'a dyn Bases,
+    pub(super) escape: char,
+    pub(super) proxies: Vec<String>,
+}
+
+/// What a needed stage starts from.
+struct Resolved {
+    base: Base,
+    platform: Platform,
+    /// Triggers of ONBUILD, run before the stage's own instructions.
+    triggers: Vec<Instruction>,
+    /// A named context stands in for the whole stage (FROM-8).
+    replaced: bool,
+}
+
+enum Base {
+    Stage(usize),
+    Found(Found),
+}
+
+impl<'a> Planner<'a> {
+    fn plan(&self, epoch: Option<i64>) -> Result<Plan, Vec<Diagnostic>> {
+        let count = self.stages.all.len();
+        let mut needed = vec![false; count];
+        let mut resolved: Vec<Option<Resolved>> = (0..count).map(|_| None).collect();
+        needed[self.stages.target] = true;
+        let mut errors = Vec::new();
+        // Whatever a stage may read comes before it in the file: one pass backwards finds all that is needed.
+        for index in (0..=self.stages.target).rev().filter(|_| count > 0) {
+            if !needed[index] {
+                continue;
+            }
+            match self.resolve(&self.stages.all[index]) {
+                Ok(found) => {
+                    if let Base::Stage(below) = found.base {
+                        needed[below] = true;
+                    }
+                    let own = self.stages.all[index].own.iter().copied().filter(|_| !found.replaced);
+                    for instruction in found.triggers.iter().chain(own) {
+                        for (other, _) in self.stages.links(instruction) {
+                            if other < index {
+                                needed[other] = true;
+                            }
+                        }
+                    }
+                    resolved[index] = Some(found);
+                }
+                Err(found) => errors.push(*found),
+            }
+        }
+        if !errors.is_empty() {
+            errors.reverse();
+            return Err(errors);
+        }
+        let mut numbers: Vec<Option<usize>> = vec![None; count];
+        let mut scopes: Vec<Option<Scope>> = vec![None; count];
+        let mut planned = Vec::new();
+        let mut warnings = Vec::new();
+        for (index, found) in resolved.into_iter().enumerate() {
+            let Some(found) = found else { continue };
+            match self.stage(index, found, &numbers, &scopes, &mut warnings) {
+                Ok((stage, scope)) => {
+                    numbers[index] = Some(planned.len());
+                    scopes[index] = Some(scope);
+                    planned.push(stage);
+                }
+                Err(found) => errors.extend(found),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        if let Some(last) = planned.last_mut() {
+            last.config.labels.extend(self.options.labels.iter().cloned());
+        }
+        let target = planned.len().saturating_sub(1);
+        Ok(Plan { stages: planned, target, warnings, epoch })
+    }
+
+    /// Phase 6: the base and its triggers.
+    fn resolve(&self, stage: &Definition<'a>) -> Result<Resolved, Box<Diagnostic>> {
+        let platform = stage.platform.clone().unwrap_or_else(|| self.options.platform.clone());
+        let failed = |found: &BaseError| {
+            let at = error("D-27", stage.from, stage.image.span, found.message.clone());
+            Box::new(Diagnostic { help: found.help.clone(), ..at })
+        };
+        if let Some(name) = &stage.name
+            && !matches!(name.as_str(), "scratch" | "context")
+            && let Some(found) = self.bases.context(name, &platform).map_err(|found| failed(&found))?
+        {
+            let platform = platform_of(&found, platform);
+            return Ok(Resolved { base: Base::Found(found), platform, triggers: Vec::new(), replaced: true });
+        }
+        let found = match &stage.base {
+            BaseName::Stage(below) => {
+                let below = &self.stages.all[*below];
+                let texts: Vec<String> = below
+                    .own
+                    .iter()
+                    .filter_map(|instruction| match &instruction.command {
+                        Command::Onbuild(onbuild) => Some(onbuild.text.clone()),
+                        _ => None,
+                    })
+                    .collect();
+                let triggers = triggers(stage, &texts)?;
+                // The stage's own platform is its base's (FROM-11).
+                return Ok(Resolved { base: Base::Stage(below.index), platform, triggers, replaced: false });
+            }
+            BaseName::Scratch => Found::Scratch,
+            BaseName::Other(name) => match self.bases.context(name, &platform).map_err(|found| failed(&found))? {
+                Some(found) => found,
+                None => {
+                    let reference = name.parse::<Reference>().map_err(|_| {
+                        let message = format!("failed to parse stage name \"{name}\": invalid reference format");
+                        let at = error("D-26", stage.from, stage.image.span, message);
+                        let lower = name.to_lowercase();
+                        let help = if lower.parse::<Reference>().is_ok() {
+                            format!("image names are in lower case: `{lower}`")
+                        } else {
+                            "an image is named `NAME[:TAG]`".to_owned()
+                        };
+                        Box::new(at.help(help))
+                    })?;
+                    self.bases.image(&reference, &platform).map_err(|found| failed(&found))?
+                }
+            },
+        };
+        let triggers = match &found {
+            Found::Image(_, config) => triggers(stage, &config.config.on_build)?,
+            _ => Vec::new(),
+        };
+        // FROM-11: a platform means nothing to an empty base.
+        let asked = if stage.base == BaseName::Scratch { self.options.platform.clone() } else { platform };
+        let platform = platform_of(&found, asked);
+        Ok(Resolved { base: Base::Found(found), platform, triggers, replaced: false })
+    }
+
+    /// Phase 7: one stage.
+    fn stage(
+        &self,
+        index: usize,
+        found: Resolved,
+        numbers: &[Option<usize>],
+        scopes: &[Option<Scope>],
+        warnings: &mut Vec<Diagnostic>,
+    ) -> Result<(Stage, Scope), Vec<Diagnostic>> {
+        let definition = &self.stages.all[index];
+        let (base, scope) = match found.base {
+            Base::Stage(below) => {
+                let Some((number, scope)) = numbers[below].zip(scopes[below].as_ref()) else {
+                    // The stage below has errors of its own, which are told.
+                    return Err(Vec::new());
+                };
+                (BaseRef::Stage(number), scope.child())
+            }
+            Base::Found(Found::Scratch) => (BaseRef::Scratch, Scope::scratch(&found.platform)),
+            Base::Found(Found::Directory(name)) => (BaseRef::Directory(name), Scope::scratch(&found.platform)),
+            Base::Found(Found::Image(id, config)) => (BaseRef::Image(id), Scope::of_image(*config, &found.platform)),
+        };
+        let own = definition.own.iter().copied().filter(|_| !found.replaced);
+        let sources: Vec<Source<'_>> = found
+            .triggers
+            .iter()
+            .map(|instruction| Source { instruction, at: definition.from, is_trigger: true })
+            .chain(own.map(|instruction| Source { instruction, at: instruction, is_trigger: false }))
+            .collect();
+        let (scope, steps) = evaluate(self, index, scope, &sources, numbers, warnings)?;
+        let stage = Stage {
+            name: definition.label(),
+            index,
+            base,
+            platform: scope.platform.clone(),
+            steps,
+            config: scope.final_config(),
+            author: scope.author.clone(),
+            lines: definition.from.lines,
+            span: definition.from.span,
+            base_name: definition.base_name.clone(),
+        };
+        Ok((stage, scope))
+    }
+
+    /// What a `--from` that names no stage means (COPY-11, RUN-38).
+    pub(super) fn outside(&self, name: &str, platform: &Platform) -> Result<Found, BaseError> {
+        if name == "scratch" {
+            return Ok(Found::Scratch);
+        }
+        if let Some(found) = self.bases.context(name, platform)? {
+            return Ok(found);
+        }
+        let reference = name.parse::<Reference>().map_err(|_| BaseError {
+            message: format!("failed to parse stage name \"{name}\": invalid reference format"),
+            help: Some("name a stage, a named context or an image".to_owned()),
+        })?;
+        self.bases.image(&reference, platform)
+    }
+}
+
+impl From<Found> for CopyFrom {
+    fn from(found: Found) -> Self {
+        match found {
+            Found::Image(id, _) => Self::Image(id),
+            Found::Directory(name) => Self::Directory(name),
+            Found::Scratch => Self::Empty,
+        }
+    }
+}
+
+impl From<Found> for MountFrom {
+    fn from(found: Found) -> Self {
+        match found {
+            Found::Image(id, _) => Self::Image(id),
+            Found::Directory(name) => Self::Directory(name),
+            Found::Scratch => Self::Empty,
+        }
+    }
+}
+
+/// NCTX-5: an image says itself what it is for.
+fn platform_of(found: &Found, asked: Platform) -> Platform {
+    match found {
+        Found::Image(_, config) if !config.os.is_empty() && !config.architecture.is_empty() => {
+            ImageConfig::platform(config)
+        }
+        _ => asked,
+    }
+}
+
+/// ONB-3: the texts as instructions.
+fn triggers(stage: &Definition<'_>, texts: &[String]) -> Result<Vec<Instruction>, Box<Diagnostic>> {
+    let parsed = texts.iter().map(|text| {
+        parse_trigger(text).map_err(|found| {
+            let at = error(found.code, stage.from, stage.image.span, found.message);
+            Box::new(Diagnostic { help: found.help, ..at }.note(format!("in the base's trigger `ONBUILD {text}`")))
+        })
+    });
+    parsed.collect()
+}

@@ -1,0 +1,138 @@
+//! The client against a registry that fails in all ways.
+
+use std::io::Read;
+
+use crate::image::{Descriptor, Digest, MediaType, Reference};
+
+use super::credentials::Credentials;
+use super::fake::{Answer, Fake, Request, ok, status};
+use super::{Error, Registry};
+
+const INDEX: &[u8] = br#"{"schemaVersion":2,"manifests":[]}"#;
+
+fn registry(mirrors: &[&str]) -> Registry {
+    let mirrors = mirrors.iter().map(|mirror| (*mirror).to_owned()).collect();
+    Registry::with_credentials(mirrors, Credentials::default()).unwrap()
+}
+
+fn name(fake: &Fake) -> Reference {
+    format!("{}/a/b:1", fake.address).parse().unwrap()
+}
+
+fn blob(bytes: &[u8]) -> Descriptor {
+    Descriptor::of(MediaType::Other("x".to_owned()), bytes)
+}
+
+fn read(registry: &Registry, name: &Reference, blob: &Descriptor) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let mut reader = registry.blob(name, blob).map_err(|error| error.to_string())?;
+    reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+#[test]
+fn a_passing_failure_is_tried_again_and_a_lasting_one_is_not() {
+    let fake = Fake::start(|request, before| match request.path.as_str() {
+        "/v2/" => status(200),
+        "/v2/a/b/manifests/1" if before < 2 => status(503),
+        "/v2/a/b/manifests/1" => ok(INDEX),
+        _ => status(404),
+    });
+    let registry = registry(&[]);
+    let resolved = registry.resolve(&name(&fake)).unwrap();
+    assert_eq!((resolved.descriptor.digest, &resolved.bytes[..]), (Digest::of(INDEX), INDEX));
+    let other: Reference = format!("{}/other", fake.address).parse().unwrap();
+    let error = registry.resolve(&other).unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+    assert_eq!(error.to_string(), format!("{other}: not found"));
+    let asked = fake.requests().iter().filter(|request| request.path.contains("other")).count();
+    assert_eq!(asked, 1);
+}
+
+#[test]
+fn three_failures_are_an_error() {
+    let fake = Fake::start(|_, _| status(500));
+    let error = registry(&[]).resolve(&name(&fake)).unwrap_err();
+    assert!(matches!(error, Error::Failed { .. }), "{error:?}");
+}
+
+#[test]
+fn a_blob_that_breaks_off_goes_on_where_it_stopped() {
+    let bytes: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
+    for ranges in [true, false] {
+        let content = bytes.clone();
+        let fake = Fake::start(move |request: &Request, before| {
+            if !request.path.contains("/blobs/") {
+                return status(200);
+            }
+            let start = request.headers.lines().find_map(|line| line.strip_prefix("range: bytes="));
+            let start: usize = start.and_then(|range| range.trim_end_matches('-').parse().ok()).unwrap_or_default();
+            let cut = (before < 2).then_some(300_000);
+            if ranges && start > 0 {
+                return Answer { status: 206, body: content[start..].to_vec(), cut, ..Answer::default() };
+            }
+            // Each full answer gets further than the one before.
+            Answer { cut: cut.map(|cut| cut * (before + 1)), ..ok(&content) }
+        });
+        let got = read(&registry(&[]), &name(&fake), &blob(&bytes)).unwrap();
+        assert!(got == bytes, "ranges: {ranges}");
+    }
+}
+
+#[test]
+fn apply_6_a_blob_of_another_digest_is_an_error() {
+    let fake = Fake::start(|_, _| ok(b"evil"));
+    let error = read(&registry(&[]), &name(&fake), &blob(b"good")).unwrap_err();
+    assert!(error.contains("digest") || error.contains("sha256"), "{error}");
+}
+
+#[test]
+fn auth_5_a_token_is_fetched_with_the_credentials_and_denial_is_told() {
+    let fake = Fake::start(|request, _| {
+        if request.path.starts_with("/token") {
+            let good = request.headers.contains("authorization: basic dtpw");
+            return if good { ok(br#"{"token":"t0ken"}"#) } else { status(401) };
+        }
+        if request.headers.contains("authorization: bearer t0ken") {
+            return ok(INDEX);
+        }
+        let host = request.headers.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+        let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{host}/token\",service=\"s\"");
+        Answer { headers: vec![challenge], ..status(401) }
+    });
+    let name = name(&fake);
+    let error = registry(&[]).resolve(&name).unwrap_err();
+    assert!(matches!(error, Error::Denied { .. }) && error.help().is_some(), "{error:?}");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.json");
+    // `u:p`, of which lower case is `dtpw`.
+    std::fs::write(&file, format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, fake.address)).unwrap();
+    let registry = Registry::with_credentials(vec![], Credentials::read(&file).unwrap()).unwrap();
+    assert_eq!(registry.resolve(&name).unwrap().bytes, INDEX);
+    let token = fake.requests().into_iter().find(|request| request.path.starts_with("/token")).unwrap();
+    assert!(token.path.contains("scope=repository%3Aa%2Fb%3Apull"), "{}", token.path);
+}
+
+#[test]
+fn mirrors_are_asked_in_order_and_dead_ones_once() {
+    let fake = Fake::start(|request, _| match request.path.as_str() {
+        "/v2/library/busybox/manifests/latest" => ok(INDEX),
+        _ => status(200),
+    });
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let registry = registry(&[&format!("localhost:{}", free.port()), &fake.address]);
+    let name = "busybox".parse().unwrap();
+    let first = std::time::Instant::now();
+    assert_eq!(registry.resolve(&name).unwrap().bytes, INDEX);
+    let (first, second) = (first.elapsed(), std::time::Instant::now());
+    registry.resolve(&name).unwrap();
+    assert!(second.elapsed() < first, "the dead mirror is not tried again");
+}
+
+#[test]
+fn a_registry_that_is_not_there_is_told_with_a_way_out() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let name: Reference = format!("localhost:{}/x", free.port()).parse().unwrap();
+    let error = registry(&[]).resolve(&name).unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }) && error.help().is_some(), "{error:?}");
+}

@@ -1,0 +1,265 @@
+//! From a root file system that is set up to a program that runs in it, and to its end.
+//!
+//! ```text
+//! kiln's thread ── waits for ──▶ keeper ── waits for ──▶ the step's process
+//!                                first of a process      first of another, inside: the program sees
+//!                                id namespace            itself as process 1, as the reference has it
+//! ```
+//!
+//! The kernel ends all of a namespace with its first process. The keeper dies with kiln, so everything dies with kiln,
+//! whatever the step did to its own signals and credentials. Without namespaces the keeper adopts and kills instead.
+//!
+//! What runs between clone and exec uses only what was made ready in [`Launch`]: no memory is allocated and no lock taken.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{PidfdFlags, Signal};
+use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
+
+use super::{Exit, Process, SandboxError, adopt, mask, seccomp, sys};
+
+/// The capabilities that container engines leave (M-21).
+const CAPABILITIES: u64 = 0xa804_25fb;
+
+/// What the room of a process is, as far as the process itself has to finish it.
+pub(super) enum Room {
+    /// Namespaces; `masked` unless the step is insecure.
+    Namespaces {
+        /// Hide parts of `/proc`.
+        masked: bool,
+    },
+    /// A changed root directory.
+    Chroot {
+        /// The root.
+        root: OwnedFd,
+        /// The working directory.
+        cwd: OwnedFd,
+        /// This machine's `/proc`.
+        proc: OwnedFd,
+    },
+}
+
+/// All that is needed from clone to exec.
+pub(super) struct Launch {
+    candidates: Vec<CString>,
+    arguments: sys::Strings,
+    environment: sys::Strings,
+    user: Uid,
+    group: Gid,
+    groups: Vec<Gid>,
+    input: OwnedFd,
+    output: OwnedFd,
+    /// `None` for all.
+    capabilities: Option<u64>,
+    filter: Option<&'static [libc::sock_filter]>,
+    pub(super) room: Room,
+    kiln: OwnedFd,
+    stack: sys::Stack,
+    outcome: Outcome,
+}
+
+/// Written by the processes, which share memory with kiln, and read when they are gone.
+struct Outcome {
+    /// What `waitpid` said of the step's process.
+    status: AtomicI32,
+    /// What failed before the program ran: an index into `DOING`, and an error number.
+    failed: AtomicUsize,
+    errno: AtomicI32,
+}
+
+/// What is done on the way to the program; the last is executing it.
+const DOING: [&str; 8] = [
+    "run anything",
+    "start the process",
+    "mount /proc",
+    "enter the root file system",
+    "connect the output",
+    "become the user",
+    "install the system call filter",
+    "execute the program",
+];
+const START: usize = 1;
+const PROC: usize = 2;
+const ROOT: usize = 3;
+const OUTPUT: usize = 4;
+const USER: usize = 5;
+const FILTER: usize = 6;
+const EXECUTE: usize = 7;
+
+impl Launch {
+    /// Makes everything ready. `output` gets what the process writes.
+    pub(super) fn new(process: &Process<'_>, room: Room, input: OwnedFd, output: OwnedFd) -> io::Result<Self> {
+        let privileged = matches!(room, Room::Namespaces { .. });
+        Ok(Self {
+            candidates: candidates(process)?,
+            arguments: sys::Strings::new(process.argv)?,
+            environment: sys::Strings::new(process.env)?,
+            user: Uid::from_raw(process.user.uid),
+            group: Gid::from_raw(process.user.gid),
+            groups: process.user.groups.iter().copied().map(Gid::from_raw).collect(),
+            input,
+            output,
+            capabilities: (!process.insecure).then_some(CAPABILITIES),
+            // A filter without `no_new_privs`, which would break setuid programs, takes CAP_SYS_ADMIN.
+            filter: if process.insecure || !privileged { None } else { seccomp::filter() },
+            room,
+            kiln: rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?,
+            stack: sys::Stack::new(),
+            outcome: Outcome { status: AtomicI32::new(-1), failed: AtomicUsize::new(0), errno: AtomicI32::new(0) },
+        })
+    }
+
+    /// Runs the program to its end. The calling thread must have its signals blocked.
+    pub(super) fn run(&self, process: &Process<'_>) -> Result<Exit, SandboxError> {
+        let (flags, stop_signal) = match self.room {
+            Room::Namespaces { .. } => (sys::NEW_PIDS, libc::SIGKILL),
+            Room::Chroot { .. } => (0, libc::SIGTERM),
+        };
+        let stack = sys::Stack::new();
+        let stopped = sys::run_beside(&stack, flags, keep, self, process.cancel.fd(), stop_signal)
+            .map_err(|source| SandboxError::Setup { doing: DOING[START], source })?;
+        let source = io::Error::from_raw_os_error(self.outcome.errno.load(Ordering::SeqCst));
+        let status = self.outcome.status.load(Ordering::SeqCst);
+        match self.outcome.failed.load(Ordering::SeqCst) {
+            _ if stopped && process.cancel.is_set() => Err(SandboxError::Cancelled),
+            EXECUTE => Err(SandboxError::Exec { program: process.argv.first().cloned().unwrap_or_default(), source }),
+            0 if status >= 0 => Ok(match sys::decode(status) {
+                Ok(code) => Exit::Code(code),
+                Err(signal) => Exit::Signal(signal),
+            }),
+            // The keeper was killed by somebody else, and with it the step.
+            0 => Ok(Exit::Signal(libc::SIGKILL)),
+            failed => Err(SandboxError::Setup { doing: DOING[failed], source }),
+        }
+    }
+
+    fn fail(&self, doing: usize, errno: Errno) {
+        self.outcome.errno.store(errno.raw_os_error(), Ordering::SeqCst);
+        self.outcome.failed.store(doing, Ordering::SeqCst);
+    }
+
+    /// Whether kiln is gone.
+    fn is_orphaned(&self) -> bool {
+        let mut polled = [PollFd::new(&self.kiln, PollFlags::IN)];
+        !matches!(poll(&mut polled, Some(&Timespec::default())), Ok(0))
+    }
+}
+
+/// Where the program may be: `argv[0]` if it has a slash, else that name in each directory of `PATH` (RUN-1).
+fn candidates(process: &Process<'_>) -> io::Result<Vec<CString>> {
+    let name = process.argv.first().map(String::as_str).unwrap_or_default();
+    if name.contains('/') {
+        return Ok(vec![CString::new(name)?]);
+    }
+    let path = process.env.iter().rev().find_map(|line| line.strip_prefix("PATH="));
+    let directories = path.unwrap_or_default().split(':').filter(|directory| !directory.is_empty() && !name.is_empty());
+    Ok(directories.map(|directory| CString::new(format!("{directory}/{name}"))).collect::<Result<_, _>>()?)
+}
+
+/// The keeper.
+fn keep(launch: &Launch) {
+    let (flags, signal) = match launch.room {
+        Room::Namespaces { .. } => (sys::NEW_PIDS, Signal::KILL),
+        Room::Chroot { .. } => (0, Signal::TERM),
+    };
+    sys::expect_children();
+    if let Err(errno) = rustix::process::set_parent_process_death_signal(Some(signal)) {
+        return launch.fail(START, errno);
+    }
+    // It may have died before it was asked to take this process along.
+    if launch.is_orphaned() {
+        return;
+    }
+    let adopting = if let Room::Chroot { .. } = launch.room {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+    } else {
+        Ok(())
+    };
+    let started = adopting.and_then(|()| sys::run_until_execution(&launch.stack, flags, become_program, launch));
+    let status = match (&launch.room, started) {
+        (_, Err(errno)) => return launch.fail(START, errno),
+        (Room::Namespaces { .. }, Ok(pid)) => sys::wait(pid),
+        (Room::Chroot { proc, .. }, Ok(pid)) => adopt::wait_and_kill(pid, proc),
+    };
+    launch.outcome.status.store(status, Ordering::SeqCst);
+}
+
+/// The step's process, up to its program.
+fn become_program(launch: &Launch) {
+    let (doing, errno) = match prepare(launch) {
+        Err(failure) => failure,
+        Ok(()) => (EXECUTE, execute(launch)),
+    };
+    launch.fail(doing, errno);
+    sys::end(127);
+}
+
+fn prepare(launch: &Launch) -> Result<(), (usize, Errno)> {
+    match &launch.room {
+        Room::Namespaces { masked } => mask::mount_proc(*masked).map_err(|errno| (PROC, errno))?,
+        Room::Chroot { root, cwd, .. } => enter(root, cwd).map_err(|errno| (ROOT, errno))?,
+    }
+    connect(launch).map_err(|errno| (OUTPUT, errno))?;
+    become_group(launch).map_err(|errno| (USER, errno))?;
+    if let Some(filter) = launch.filter {
+        sys::set_filter(filter).map_err(|errno| (FILTER, errno))?;
+    }
+    become_user(launch).map_err(|errno| (USER, errno))?;
+    if let Room::Chroot { .. } = launch.room {
+        // The second line of defence: a program that changes its credentials forgets it.
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|errno| (START, errno))?;
+    }
+    Ok(())
+}
+
+fn enter(root: &OwnedFd, cwd: &OwnedFd) -> Result<(), Errno> {
+    rustix::process::fchdir(root)?;
+    rustix::process::chroot(c".")?;
+    rustix::process::fchdir(cwd)
+}
+
+fn connect(launch: &Launch) -> Result<(), Errno> {
+    // A terminal that kiln has is none of the step's.
+    rustix::process::setsid()?;
+    rustix::stdio::dup2_stdin(launch.input.as_fd())?;
+    rustix::stdio::dup2_stdout(launch.output.as_fd())?;
+    rustix::stdio::dup2_stderr(launch.output.as_fd())
+}
+
+fn become_group(launch: &Launch) -> Result<(), Errno> {
+    rustix::thread::set_thread_groups(&launch.groups)?;
+    rustix::thread::set_thread_res_gid(launch.group, launch.group, launch.group)
+}
+
+fn become_user(launch: &Launch) -> Result<(), Errno> {
+    if let Some(keep) = launch.capabilities {
+        sys::bound_capabilities(keep);
+    }
+    rustix::thread::set_thread_res_uid(launch.user, launch.user, launch.user)?;
+    let have = rustix::thread::capabilities(None)?.permitted;
+    let keep = launch.capabilities.map_or(CapabilitySet::all(), CapabilitySet::from_bits_retain);
+    let sets = CapabilitySets { effective: have & keep, permitted: have & keep, inheritable: CapabilitySet::empty() };
+    rustix::thread::set_capabilities(None, sets)?;
+    // A kernel without ambient capabilities has none to clear.
+    let _none = rustix::thread::clear_ambient_capability_set();
+    Ok(())
+}
+
+fn execute(launch: &Launch) -> Errno {
+    sys::close_descriptors();
+    sys::reset_signals();
+    let mut why = Errno::NOENT;
+    for candidate in &launch.candidates {
+        match sys::execute(candidate, &launch.arguments, &launch.environment) {
+            Errno::NOENT | Errno::NOTDIR => {}
+            Errno::ACCESS => why = Errno::ACCESS,
+            errno => return errno,
+        }
+    }
+    why
+}

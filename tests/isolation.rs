@@ -1,0 +1,53 @@
+//! Ways to keep a step apart differ in what they need, never in what they make.
+
+use crate::kit::{Kit, root};
+
+#[test]
+fn every_isolation_gives_the_same_layers() {
+    if !root() {
+        return;
+    }
+    let Some(mut kit) = Kit::with_busybox() else { return };
+    kit.file("kept", "x").dockerfile(concat!(
+        "FROM busybox\n",
+        "COPY kept /dir/kept\n",
+        "RUN mkdir /dir/sub && echo 1 > /dir/sub/a && ln /dir/sub/a /dir/sub/b && ln -s a /dir/sub/c\n",
+        "RUN rm -r /dir/sub && mkdir /dir/sub && echo 2 > /dir/sub/d && chmod 4755 /dir/kept && chown 7:8 /tmp\n",
+        "RUN rm /etc/passwd && mv /dir /moved\n",
+        "RUN true\n",
+    ));
+    let mut layers = |isolation: &str| {
+        kit.new_store().flag(&["--isolation", isolation]);
+        let image = kit.build().succeeds();
+        kit.without_flag(&["--isolation", isolation]);
+        let listings: Vec<Vec<String>> = (0..image.layer_digests().len())
+            .map(|number| {
+                let entries = image.layer(number).0;
+                entries
+                    .iter()
+                    .map(|entry| {
+                        let (mode, uid, gid) = (entry.mode, entry.uid, entry.gid);
+                        format!("{} {:?} {mode:o} {uid}:{gid} {:?}", entry.path, entry.kind, entry.content)
+                    })
+                    .collect()
+            })
+            .collect();
+        listings
+    };
+    assert_eq!(layers("root"), layers("chroot"));
+}
+
+#[test]
+fn a_step_does_not_see_the_machine() {
+    let Some(mut kit) = Kit::with_busybox() else { return };
+    kit.file("a", "x")
+        .env("OUTSIDE", "leak")
+        .dockerfile(concat!("FROM busybox\n", "RUN env > /env; ls / > /root-list\n",));
+    let image = kit.build().succeeds();
+    let text = |path: &str| String::from_utf8(image.file_of_image(path).unwrap().content).unwrap();
+    assert!(!text("/env").contains("leak"), "{}", text("/env"));
+    let allowed = ["bin", "dev", "env", "etc", "proc", "root", "root-list", "run", "sys", "tmp"];
+    for name in text("/root-list").lines() {
+        assert!(allowed.contains(&name), "{name} is of the machine");
+    }
+}
