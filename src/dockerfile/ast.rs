@@ -54,6 +54,8 @@ pub enum ItemKind {
     Blank,
     /// An instruction with all its lines.
     Instruction(Box<Instruction>),
+    /// Lines that could not be read; a diagnostic tells why.
+    Invalid,
 }
 
 /// The instruction words.

@@ -1,182 +1,140 @@
-//! Physical lines, and logical lines with their continuations joined (LEX-1 to LEX-8, LEX-30 to LEX-36).
+use nom::branch::alt;
+use nom::bytes::complete::take_till;
+use nom::character::complete::{char, space0};
+use nom::combinator::{all_consuming, opt, recognize, rest, verify};
+use nom::error::{ErrorKind, make_error};
+use nom::sequence::preceded;
+use nom::{Offset, Parser};
 
-use super::grammar::lexical::{blank, comment, continuation};
-use super::{Lines, Span};
+use super::Span;
+use super::fault::{Fault, Read};
+use super::words::white_space;
 
-/// Most bytes of a physical line, its LF not counted (LEX-4).
-pub(super) const MAX_LINE: usize = 65535;
+/// Bytes a physical line may hold, without its line feed (LEX-4).
+const LONGEST: usize = 65535;
 
 /// A physical line.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Line<'a> {
-    /// Where it begins in the file.
-    pub(super) start: usize,
-    /// Its number, from 1.
-    pub(super) number: usize,
-    /// Its bytes with the line end.
+pub(super) struct Physical<'a> {
+    /// Without the carriage returns and the line feed at its end (LEX-3).
+    pub(super) content: &'a str,
+    /// With them.
     pub(super) whole: &'a str,
 }
 
-impl<'a> Line<'a> {
-    /// Without the trailing CR and LF bytes (LEX-3).
-    pub(super) fn text(&self) -> &'a str {
-        self.whole.trim_end_matches(['\r', '\n'])
-    }
-
-    /// One after its last byte.
-    pub(super) fn end(&self) -> usize {
-        self.start + self.whole.len()
-    }
-
-    /// Whether it is longer than any line may be.
-    pub(super) fn is_too_long(&self) -> bool {
-        self.whole.strip_suffix('\n').unwrap_or(self.whole).len() > MAX_LINE
-    }
-
-    /// Whether it is white space only.
-    pub(super) fn is_blank(&self) -> bool {
-        blank(self.text()).is_ok()
-    }
-
-    /// Whether it is a comment (LEX-20).
-    pub(super) fn is_comment(&self) -> bool {
-        comment(self.text()).is_ok()
-    }
-}
-
-/// The physical lines of a text from `start` on; an empty rest has none.
-pub(super) fn split(text: &str, start: usize) -> Vec<Line<'_>> {
-    let mut at = start;
-    let mut lines = Vec::new();
-    for whole in text[start..].split_inclusive('\n') {
-        lines.push(Line { start: at, number: lines.len() + 1, whole });
-        at += whole.len();
-    }
-    lines
-}
-
-/// A logical line: text with continuations removed, and where each piece of it stands in the file.
-#[derive(Debug)]
-pub(super) struct Logical {
-    /// Trimmed at both ends.
+/// An instruction's text with continuations, comments and blank lines taken out, which knows where each byte was.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Logical<'a> {
+    /// The text.
     pub(super) text: String,
-    /// `(offset in text, offset in file)` at the start of each piece.
-    pieces: Vec<(usize, usize)>,
-    /// The physical lines it took.
-    pub(super) lines: Lines,
-    /// How many entries of the list of lines it took.
-    pub(super) taken: usize,
-    /// LEX-33.
+    /// Where each stretch begins in `text`, and the stretch in the file.
+    pieces: Vec<(usize, &'a str)>,
+    /// A blank line stood among the lines (LEX-33).
     pub(super) empty_continuation: bool,
-    /// A physical line that is too long.
-    pub(super) too_long: Option<usize>,
 }
 
-/// Joins the line at the head of `lines`, which is neither blank nor a comment, with those that continue it.
-pub(super) fn join(lines: &[Line<'_>], escape: char) -> Logical {
-    let mut logical = Logical {
-        text: String::new(),
-        pieces: Vec::new(),
-        lines: Lines { first: lines[0].number, last: lines[0].number },
-        taken: 0,
-        empty_continuation: false,
-        too_long: None,
-    };
-    for (index, line) in lines.iter().enumerate() {
-        logical.taken = index + 1;
-        if line.is_too_long() {
-            logical.too_long.get_or_insert(line.number);
+impl<'a> Logical<'a> {
+    fn push(&mut self, piece: &'a str) {
+        if !piece.is_empty() {
+            self.pieces.push((self.text.len(), piece));
+            self.text.push_str(piece);
         }
-        if index > 0 {
-            if line.is_comment() {
-                continue;
+    }
+
+    /// The place in `file` of `part`, which must be a slice of `text`.
+    pub(super) fn span(&self, file: &str, part: &str) -> Span {
+        let start = self.text.offset(part);
+        let from = self.locate(file, start, self.pieces.partition_point(|(begin, _)| *begin <= start));
+        let end = start + part.len();
+        // The end belongs to the piece that holds the last byte: the next piece may be lines away.
+        let to = self.locate(file, end, self.pieces.partition_point(|(begin, _)| *begin < end));
+        Span::new(from, to.max(from))
+    }
+
+    /// The place of byte `at`, which the last of the first `count` pieces holds.
+    fn locate(&self, file: &str, at: usize, count: usize) -> usize {
+        match count.checked_sub(1).and_then(|last| self.pieces.get(last)) {
+            Some((begin, piece)) => file.offset(piece) + (at - begin),
+            None => self.pieces.first().map_or(0, |(_, piece)| file.offset(piece)),
+        }
+    }
+
+    /// The place in the file of `part`, as a slice of the file.
+    pub(super) fn source(&self, part: &str) -> Option<&'a str> {
+        let start = self.text.offset(part);
+        let count = self.pieces.partition_point(|(begin, _)| *begin <= start);
+        let (begin, piece) = self.pieces.get(count.checked_sub(1)?)?;
+        let from = start - begin;
+        piece.get(from..(from + part.len()).min(piece.len()))
+    }
+}
+
+/// `line`: fails at the end of the file, and for good when the line is too long (D-3).
+pub(super) fn line(input: &str) -> Read<'_, Physical<'_>> {
+    let ended = recognize((take_till(|c| c == '\n'), char('\n')));
+    let (rest, whole) = alt((ended, verify(rest, |last: &str| !last.is_empty()))).parse(input)?;
+    let bare = whole.strip_suffix('\n').unwrap_or(whole);
+    if bare.len() > LONGEST {
+        let message = format!("dockerfile line greater than max allowed size of {LONGEST}");
+        let start = bare.char_indices().take(80).last().map_or(0, |(at, _)| at);
+        return Fault::new(&bare[..start], "D-3", message)
+            .label(format!("this line has {} bytes", bare.len()))
+            .help(Some("split the line with continuations".to_owned()))
+            .fail();
+    }
+    Ok((rest, Physical { content: bare.trim_end_matches('\r'), whole }))
+}
+
+/// `blank-line`: the content of one physical line that is white space.
+pub(super) fn blank_line(input: &str) -> Read<'_, &str> {
+    all_consuming(white_space).parse(input)
+}
+
+/// `comment-line`: what follows the `#` in the content of one physical line (LEX-20).
+pub(super) fn comment_line(input: &str) -> Read<'_, &str> {
+    preceded((white_space, char('#')), rest).parse(input)
+}
+
+/// `continuation`: what stands before an escape character that joins the next line (LEX-30, LEX-31).
+///
+/// Reads the content of one physical line.
+fn continuation(escape: char, input: &str) -> Read<'_, &str> {
+    let before = input.trim_end_matches([' ', '\t']).strip_suffix(escape).filter(|text| !text.ends_with(escape));
+    match before {
+        Some(before) => {
+            let (rest, _) = (char(escape), space0).parse(&input[before.len()..])?;
+            Ok((rest, before))
+        }
+        None => no_match(input),
+    }
+}
+
+/// `logical-line`: the lines of one instruction, heredoc bodies not included (LEX-22, LEX-30 to LEX-34).
+pub(super) fn logical_line(escape: char, input: &str) -> Read<'_, Logical<'_>> {
+    let mut logical = Logical::default();
+    let (mut input, first) = line(input)?;
+    let mut content = first.content.trim_start();
+    loop {
+        let (_, joined) = opt(|input| continuation(escape, input)).parse(content)?;
+        logical.push(joined.unwrap_or(content));
+        if joined.is_none() {
+            return Ok((input, logical));
+        }
+        loop {
+            let (after, next) = opt(line).parse(input)?;
+            let Some(next) = next else { return Ok((input, logical)) };
+            input = after;
+            let blank = blank_line(next.content).is_ok();
+            logical.empty_continuation |= blank;
+            if !blank && comment_line(next.content).is_err() {
+                content = next.content;
+                break;
             }
-            if line.is_blank() {
-                logical.empty_continuation = true;
-                continue;
-            }
         }
-        logical.lines.last = line.number;
-        let text = line.text();
-        let indent = if index == 0 { text.len() - text.trim_start().len() } else { 0 };
-        let (piece, goes_on) = match continuation(escape, text) {
-            Ok((_, kept)) => (kept, true),
-            Err(_) => (text, false),
-        };
-        logical.pieces.push((logical.text.len(), line.start + indent));
-        logical.text.push_str(piece.get(indent..).unwrap_or_default());
-        if !goes_on {
-            break;
-        }
-    }
-    logical.text.truncate(logical.text.trim_end().len());
-    logical
-}
-
-impl Logical {
-    /// Where byte `offset` of the text stands in the file.
-    fn locate(&self, offset: usize) -> usize {
-        let next = self.pieces.partition_point(|(start, _)| *start <= offset);
-        self.pieces.get(next.saturating_sub(1)).map_or(0, |(start, file)| file + (offset - start.min(&offset)))
-    }
-
-    /// Where a part of the text, which must be a slice of it, stands in the file.
-    pub(super) fn span(&self, part: &str) -> Span {
-        let start = (part.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
-        if start > self.text.len() {
-            return self.whole();
-        }
-        if part.is_empty() {
-            let at = if start == self.text.len() && start > 0 { self.locate(start - 1) + 1 } else { self.locate(start) };
-            return Span::new(at, at);
-        }
-        Span::new(self.locate(start), self.locate(start + part.len() - 1) + 1)
-    }
-
-    /// Where all of it stands.
-    pub(super) fn whole(&self) -> Span {
-        if self.text.is_empty() {
-            let at = self.locate(0);
-            return Span::new(at, at + 1);
-        }
-        Span::new(self.locate(0), self.locate(self.text.len() - 1) + 1)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn joined(text: &str) -> Logical {
-        join(&split(text, 0), '\\')
-    }
-
-    #[test]
-    fn lex_30_to_34_continuations() {
-        for (rule, text, want) in [
-            ("LEX-30", "RUN a\\\nb", "RUN ab"),
-            ("LEX-30", "RUN a \\  \t\n  b", "RUN a   b"),
-            ("LEX-31", "RUN a \\\\\nb", "RUN a \\\\"),
-            ("LEX-31", "RUN a \\\\\\\nb", "RUN a \\\\\\"),
-            ("LEX-22", "RUN a \\\n # note\n && b", "RUN a  && b"),
-            ("LEX-33", "RUN a \\\n\n b", "RUN a  b"),
-            ("LEX-34", "RUN x \\", "RUN x"),
-            ("LEX-3", "RUN a \\\r\n b\r\n", "RUN a  b"),
-            ("LEX-8", "  RUN a  ", "RUN a"),
-        ] {
-            assert_eq!(joined(text).text, want, "{rule}: {text:?}");
-        }
-        assert!(joined("RUN a \\\n\n b").empty_continuation);
-    }
-
-    #[test]
-    fn parts_are_found_again_in_the_file() {
-        let text = "  RUN a \\\n  # c\n  bcd e\n";
-        let logical = joined(text);
-        let at = logical.text.find("bcd").unwrap();
-        let span = logical.span(&logical.text[at..at + 3]);
-        assert_eq!(&text[span.start..span.end], "bcd");
-        let whole = logical.whole();
-        assert_eq!(&text[whole.start..whole.end], "RUN a \\\n  # c\n  bcd e");
-    }
+/// The production does not match here; another may.
+pub(super) fn no_match<T>(at: &str) -> Read<'_, T> {
+    Err(nom::Err::Error(make_error(at, ErrorKind::Verify)))
 }

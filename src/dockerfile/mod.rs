@@ -3,22 +3,34 @@
 //! `grammar/dockerfile.ebnf` is the truth about syntax; each production has one nom function of the same name here.
 
 mod ast;
-mod bodies;
+mod csv;
 mod diagnostic;
+mod directives;
+mod duration;
+mod fault;
+mod file;
+#[cfg(test)]
+mod findings_tests;
 mod flags;
-mod grammar;
-mod instruction;
+#[cfg(test)]
+mod grammar_tests;
+mod heredoc;
+mod instructions;
+mod json;
 mod lines;
 mod parse;
+mod print;
+#[cfg(test)]
+mod rules_tests;
 mod suggest;
+mod words;
 
 pub use ast::{
     AddFlags, ArgPair, Command, CommandLine, CopyFlags, Copying, Dockerfile, Flag, Heredoc, Instruction, Item,
     ItemKind, Keyword, Lines, Onbuild, Pair, Source, Span, Word,
 };
+pub use csv::csv_fields;
 pub use diagnostic::{Diagnostic, Severity};
-pub use bodies::attach as attach_heredocs;
-pub use grammar::heredocs::opens_alone;
-pub use instruction::csv_fields;
+pub use heredoc::{attach_heredocs, opens_alone};
 pub use parse::{Parsed, parse, parse_trigger};
 pub use suggest::suggest;

@@ -1,300 +1,220 @@
-//! A whole file: directives, comments, instructions; recovery at instruction boundaries.
+use super::directives::Directive;
+use super::fault::Fault;
+use super::file::{Lines as Stretch, Piece, file, item, place};
+use super::instructions::{head, instruction};
+use super::suggest::suggest;
+use super::{Diagnostic, Dockerfile, Instruction, Item, ItemKind, Keyword, Lines, Span};
 
-use super::grammar::heredocs::heredocs;
-use super::grammar::json::json_array;
-use super::grammar::lexical::{comment, directive, flags, keyword};
-use super::instruction::{Pieces, build};
-use super::lines::{self, Line, Logical};
-use super::{Diagnostic, Dockerfile, Instruction, Item, ItemKind, Keyword, Lines, Span, bodies, suggest};
+/// After so many findings reading ends: a file with more is no Dockerfile.
+const MOST: usize = 100;
 
-/// What reading a file gives: as much of it as could be read, and what is wrong with the rest.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// What reading a file gives.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Parsed {
-    /// The file. Instructions with errors are not in it.
+    /// The file; stretches that could not be read are [`ItemKind::Invalid`].
     pub file: Dockerfile,
-    /// Errors and warnings, in file order.
+    /// What is wrong with it, in file order; all are errors. After a hundred findings reading ends.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Reads a Dockerfile. Bytes that are no UTF-8 become U+FFFD.
+/// Reads a Dockerfile; bytes that are not UTF-8 are replaced.
 ///
-/// Never fails as a whole: what is wrong stands in the diagnostics, several at once where reading can go on.
+/// Goes on after a wrong instruction, so that all of them are told at once. Besides what the instructions' own
+/// syntax asks for, it checks that there is something (D-1, D-2), that a stage is open (D-14) and that there is one
+/// (D-15).
 pub fn parse(bytes: &[u8]) -> Parsed {
     let text = String::from_utf8_lossy(bytes).into_owned();
     if text.is_empty() {
-        let file = Dockerfile { text, escape: '\\', items: Vec::new() };
-        return Parsed { file, diagnostics: vec![Diagnostic::nowhere("D-1", "the Dockerfile cannot be empty")] };
+        let diagnostics = vec![Diagnostic::nowhere("D-1", "the Dockerfile cannot be empty")];
+        return Parsed { file: Dockerfile { escape: '\\', ..Dockerfile::default() }, diagnostics };
     }
-    let mut reader = Reader::new(&text);
-    reader.all();
-    let Reader { items, mut diagnostics, escape, .. } = reader;
-    check_order(&items, &text, &mut diagnostics);
-    diagnostics.sort_by_key(|found| found.lines.map_or(0, |lines| lines.first));
+    let mut reader = Reader { text: &text, escape: '\\', items: Vec::new(), ..Reader::default() };
+    reader.file();
+    let Reader { items, diagnostics, escape, .. } = reader;
     Parsed { file: Dockerfile { text, escape, items }, diagnostics }
 }
 
-/// Reads the text of an ONBUILD trigger, which must be exactly one instruction (ONB-3).
+/// Reads the text that ONBUILD kept, which must be one instruction (ONB-3); the escape character is a backslash.
+///
+/// Places are relative to `text`.
+#[expect(clippy::result_large_err, reason = "called once for each trigger of a build")]
 pub fn parse_trigger(text: &str) -> Result<Instruction, Diagnostic> {
-    let mut reader = Reader::new(text);
-    reader.all();
-    if let Some(first) = reader.diagnostics.into_iter().next() {
+    let mut reader = Reader { text, escape: '\\', stage: true, ..Reader::default() };
+    reader.body(text);
+    let Reader { items, diagnostics, .. } = reader;
+    if let Some(first) = diagnostics.into_iter().next() {
         return Err(first);
     }
-    let mut found = reader.items.into_iter().filter_map(|item| match item.kind {
+    let mut instructions = items.into_iter().filter_map(|item| match item.kind {
         ItemKind::Instruction(instruction) => Some(*instruction),
         _ => None,
     });
-    match (found.next(), found.next()) {
+    match (instructions.next(), instructions.next()) {
         (Some(instruction), None) => Ok(instruction),
         _ => Err(Diagnostic::nowhere("D-78", "onbuild trigger should be a single expression")),
     }
 }
 
-impl Dockerfile {
-    /// The text of the file, made of its items: the same bytes as were read, for a tree that nobody changed.
-    pub fn print(&self) -> String {
-        self.items.iter().map(|item| &self.text[item.span.start..item.span.end]).collect()
-    }
-}
-
+/// Makes items of pieces.
+#[derive(Default)]
 struct Reader<'a> {
     text: &'a str,
-    lines: Vec<Line<'a>>,
-    at: usize,
     escape: char,
     items: Vec<Item>,
     diagnostics: Vec<Diagnostic>,
-    doc: Vec<String>,
-    /// Some instruction has been seen, right or wrong.
-    begun: bool,
+    /// Comment lines that wait for their instruction (LEX-24).
+    doc: Vec<&'a str>,
+    /// End of the last item.
+    end: usize,
+    /// Line feeds before `end`.
+    line: usize,
+    /// There was an instruction.
+    any: bool,
+    /// A FROM was seen, or the lack of one has been told.
+    stage: bool,
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str) -> Self {
-        // LEX-2
-        let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-        Self {
-            text,
-            lines: lines::split(text, start),
-            at: 0,
-            escape: '\\',
-            items: Vec::new(),
-            diagnostics: Vec::new(),
-            doc: Vec::new(),
-            begun: false,
+    fn file(&mut self) {
+        let Ok((rest, head)) = file(self.text) else { return };
+        self.escape = head.escape;
+        // Before the directives become items, since places are counted from the last item.
+        for fault in head.faults.into_iter().take(MOST) {
+            let lines = self.lines(fault.at);
+            self.report(fault, lines);
         }
+        for Directive { name, value, whole } in head.directives {
+            self.push(whole, ItemKind::Directive { name: name.to_lowercase(), value: value.to_owned() });
+        }
+        self.body(rest);
+        self.finish();
     }
 
-    fn all(&mut self) {
-        self.directives();
-        while let Some(line) = self.lines.get(self.at).copied() {
-            if line.is_too_long() {
-                self.too_long(line.number);
-                self.at = self.lines.len();
-                self.item(line.start, self.text.len(), ItemKind::Blank);
-            } else if line.is_blank() {
-                self.at += 1;
-                self.item(line.start, line.end(), ItemKind::Blank);
-            } else if let Ok((_, comment)) = comment(line.text()) {
-                self.at += 1;
-                self.remember_doc(line.text());
-                self.item(line.start, line.end(), ItemKind::Comment(comment.to_owned()));
-            } else {
-                self.instruction(line);
-            }
-        }
-        // LEX-2: the byte order mark belongs to the first item.
-        match self.items.first_mut() {
-            Some(first) => first.span.start = 0,
-            None => self.item(0, self.text.len(), ItemKind::Blank),
-        }
-        if !self.begun && self.diagnostics.is_empty() {
-            let last = self.lines.last().map_or(1, |line| line.number);
-            let span = self.lines.last().map_or(Span::default(), |line| Span::new(line.start, line.start + line.text().len()));
-            self.error("D-2", span, Lines { first: last, last }, "file with no instructions", None);
-        }
-    }
-
-    fn item(&mut self, start: usize, end: usize, kind: ItemKind) {
-        self.items.push(Item { span: Span::new(start, end), kind });
-    }
-
-    fn error(&mut self, code: &'static str, span: Span, lines: Lines, message: impl Into<String>, help: Option<String>) {
-        let found = Diagnostic::error(code, span, lines, message);
-        self.diagnostics.push(Diagnostic { help, ..found });
-    }
-
-    /// LEX-11 to LEX-13.
-    fn directives(&mut self) {
-        let mut seen: Vec<String> = Vec::new();
-        while let Some(line) = self.lines.get(self.at).copied() {
-            let Ok((_, (name, value))) = directive(line.text()) else { return };
-            if !matches!(name.as_str(), "syntax" | "escape" | "check") {
+    fn body(&mut self, mut rest: &'a str) {
+        while !rest.is_empty() {
+            if self.diagnostics.len() >= MOST {
+                self.any = true;
+                self.push(rest, ItemKind::Invalid);
                 return;
             }
-            let lines = Lines { first: line.number, last: line.number };
-            let span = Span::new(line.start, line.start + line.text().len());
-            if seen.contains(&name) {
-                self.error("D-4", span, lines, format!("only one {name} parser directive can be used"), None);
-            } else if name == "escape" {
-                match value {
-                    "\\" => {}
-                    "`" => self.escape = '`',
-                    _ => {
-                        let message = format!("invalid escape token '{value}' does not match ` or \\");
-                        self.error("D-5", span, lines, message, None);
-                    }
-                }
-            } else if name == "check"
-                && let Err(message) = check_options(value)
-            {
-                self.error("D-6", span, lines, format!("failed to parse check options: {message}"), None);
-            }
-            seen.push(name.clone());
-            self.at += 1;
-            self.item(line.start, line.end(), ItemKind::Directive { name, value: value.to_owned() });
+            let Ok((after, piece)) = item(self.escape, rest) else { return };
+            self.piece(piece);
+            rest = after;
         }
     }
 
-    /// LEX-24.
-    fn remember_doc(&mut self, line: &str) {
-        let mut chars = line.chars();
-        chars.next();
-        let text = chars.as_str().trim();
+    fn piece(&mut self, piece: Piece<'a>) {
+        match piece {
+            Piece::Comment { text, whole } => {
+                self.comment(whole);
+                self.push(whole, ItemKind::Comment(text.to_owned()));
+            }
+            Piece::Blank(whole) => self.push(whole, ItemKind::Blank),
+            Piece::Lines(stretch) => self.instruction(&stretch),
+            Piece::Broken(whole, fault) => {
+                let lines = self.lines(fault.over.unwrap_or(fault.at));
+                // A heredoc without end belongs to an instruction; a line too long to be read does not.
+                self.any |= fault.over.is_some();
+                self.report(fault, lines);
+                self.push(whole, ItemKind::Invalid);
+            }
+        }
+    }
+
+    /// Collects a doc comment. An indented one keeps its `#`, and an empty one clears what was collected (LEX-24).
+    fn comment(&mut self, whole: &'a str) {
+        let mut characters = whole.chars();
+        characters.next();
+        let text = characters.as_str().trim();
         if text.is_empty() {
             self.doc.clear();
         } else {
-            self.doc.push(text.to_owned());
+            self.doc.push(text);
         }
     }
 
-    fn too_long(&mut self, number: usize) {
-        let lines = Lines { first: number, last: number };
-        let start = self.lines.get(number - 1).map_or(0, |line| line.start);
-        let span = Span::new(start, start);
-        let message = "dockerfile line greater than max allowed size of 65535";
-        if self.begun {
-            self.error("D-3", span, lines, message, None);
-        } else {
-            self.error("D-3", span, lines, "file with no instructions", Some(message.to_owned()));
-        }
-    }
-
-    fn instruction(&mut self, line: Line<'a>) {
-        let mut logical = lines::join(&self.lines[self.at..], self.escape);
-        let begin = self.at;
-        self.at += logical.taken;
+    fn instruction(&mut self, stretch: &Stretch<'a>) {
+        let lines = self.lines(stretch.whole);
         let doc = std::mem::take(&mut self.doc).join("\n");
-        if let Some(number) = logical.too_long {
-            self.too_long(number);
-            self.begun = true;
-            self.at = self.lines.len();
-            return self.item(line.start, self.text.len(), ItemKind::Blank);
-        }
-        self.begun = true;
-        let result = self.read(&mut logical, doc);
-        let end = self.lines.get(self.at.saturating_sub(1)).map_or(self.text.len(), Line::end);
-        debug_assert!(self.at > begin);
-        match result {
-            Ok(instruction) => self.item(line.start, end, ItemKind::Instruction(Box::new(instruction))),
-            Err(found) => {
-                self.diagnostics.push(*found);
-                // The text stays, so that the file can still be printed.
-                self.item(line.start, end, ItemKind::Blank);
+        self.any = true;
+        let kind = match instruction(self.text, self.escape, lines, stretch) {
+            Ok(read) => {
+                let (_, word, _) = head(stretch.logical.text.trim());
+                self.order(read.keyword, stretch.logical.span(self.text, word), lines);
+                ItemKind::Instruction(Box::new(Instruction { doc, ..read }))
             }
+            Err(fault) => {
+                let (keyword, word, _) = head(stretch.logical.text.trim());
+                // What was meant to be a FROM opens a stage too, or each instruction after it would be told of.
+                let meant = keyword.or_else(|| Keyword::from_text(suggest(word, ["FROM"])?));
+                self.stage |= meant == Some(Keyword::From);
+                // A lone continuation has no byte left to blame (LEX-36).
+                let span = if fault.at.is_empty() {
+                    place(self.text, stretch.whole.trim())
+                } else {
+                    stretch.logical.span(self.text, fault.at)
+                };
+                self.tell(fault.diagnostic(span, lines));
+                ItemKind::Invalid
+            }
+        };
+        self.push(stretch.whole, kind);
+    }
+
+    /// Only ARG may come before the first FROM (D-14).
+    fn order(&mut self, keyword: Keyword, span: Span, lines: Lines) {
+        if keyword == Keyword::From {
+            self.stage = true;
+        } else if keyword != Keyword::Arg && !self.stage {
+            self.stage = true;
+            let help = "a stage begins with `FROM IMAGE`; only ARG may come before it";
+            self.tell(Diagnostic::error("D-14", span, lines, "no build stage in current context").help(help));
         }
     }
 
-    /// One logical line, and the bodies of its heredocs.
-    fn read(&mut self, logical: &mut Logical, doc: String) -> Result<Instruction, Box<Diagnostic>> {
-        let text = logical.text.clone();
-        let (rest, word) = keyword(&text).unwrap_or(("", &text));
-        let Some(known) = Keyword::from_text(word) else {
-            return Err(Box::new(unknown_instruction(word, logical)));
-        };
-        let openings = self.openings(known, rest);
-        let mut found = Vec::new();
-        if !openings.is_empty() {
-            let Some((heredocs, taken)) = bodies::read(openings, &self.lines[self.at..]) else {
-                self.at = self.lines.len();
-                let lines = Lines { first: logical.lines.first, last: self.lines.last().map_or(1, |line| line.number) };
-                let found = Diagnostic::error("D-8", logical.whole(), lines, "unterminated heredoc");
-                return Err(Box::new(found.help("end the body with a line that holds the delimiter alone")));
-            };
-            self.at += taken;
-            logical.lines.last = self.lines.get(self.at.saturating_sub(1)).map_or(logical.lines.last, |line| line.number);
-            found = heredocs;
+    /// Checks what only the whole file shows (D-2, D-15).
+    fn finish(&mut self) {
+        if !self.any {
+            let last = self.line + usize::from(!self.text.ends_with('\n'));
+            let lines = Lines { first: last, last };
+            let diagnostic = Diagnostic::nowhere("D-2", "file with no instructions");
+            self.tell(Diagnostic { lines: Some(lines), ..diagnostic });
+        } else if !self.stage && self.diagnostics.is_empty() {
+            let help = "a stage begins with `FROM IMAGE`";
+            self.tell(Diagnostic::nowhere("D-15", "dockerfile contains no stages to build").help(help));
         }
-        let word = &logical.text[..word.len()];
-        let rest = &logical.text[logical.text.len() - rest.len()..];
-        build(Pieces { keyword: known, word, rest, heredocs: found, logical, doc, escape: self.escape })
+        if self.items.is_empty() {
+            self.push(&self.text[self.text.len()..], ItemKind::Blank);
+        }
     }
 
-    fn openings<'t>(&self, known: Keyword, rest: &'t str) -> Vec<super::grammar::heredocs::Opening<'t>> {
-        if !rest.contains("<<") {
-            return Vec::new();
-        }
-        let (known, rest) = match known {
-            Keyword::Onbuild => match keyword(rest) {
-                Ok((inner, word)) => (Keyword::from_text(word), inner),
-                Err(_) => (None, rest),
-            },
-            known => (Some(known), rest),
-        };
-        let Some(known @ (Keyword::Run | Keyword::Copy | Keyword::Add)) = known else { return Vec::new() };
-        let arguments = flags(self.escape, rest).map_or(rest, |(arguments, _)| arguments.trim());
-        if json_array(arguments).is_ok() {
-            return Vec::new();
-        }
-        heredocs(known == Keyword::Run, rest).map(|(_, found)| found).unwrap_or_default()
+    fn push(&mut self, whole: &str, kind: ItemKind) {
+        // From the end of the last item, so that the byte order mark belongs to the first.
+        let start = self.end;
+        let end = place(self.text, whole).end;
+        self.line += newlines(&self.text[start..end]);
+        self.end = end;
+        self.items.push(Item { span: Span::new(start, end), kind });
+    }
+
+    fn report(&mut self, fault: Fault<'a>, lines: Lines) {
+        let span = place(self.text, fault.at);
+        self.tell(fault.diagnostic(span, lines));
+    }
+
+    fn tell(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// The lines of `part`, which begins after the last item.
+    fn lines(&self, part: &str) -> Lines {
+        let span = place(self.text, part);
+        let first = self.line + 1 + newlines(&self.text[self.end..span.start]);
+        let inside = part.strip_suffix('\n').unwrap_or(part);
+        Lines { first, last: first + newlines(inside) }
     }
 }
 
-fn unknown_instruction(word: &str, logical: &Logical) -> Diagnostic {
-    let found = Diagnostic::error(
-        "D-7",
-        if word.is_empty() { logical.whole() } else { logical.span(&logical.text[..word.len()]) },
-        logical.lines,
-        format!("unknown instruction: {word}"),
-    );
-    match suggest(word, Keyword::ALL.iter().map(|known| known.as_str())) {
-        Some(near) => found.help(format!("did you mean `{near}`?")),
-        None => found,
-    }
-}
-
-/// LINT-3.
-fn check_options(value: &str) -> Result<(), String> {
-    let value = value.split(' ').next().unwrap_or_default();
-    for option in value.split(';') {
-        let Some((name, value)) = option.split_once('=') else {
-            return Err(format!("invalid check option \"{option}\""));
-        };
-        match name.trim() {
-            "skip" | "experimental" => {}
-            "error" if matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True" | "0" | "f" | "F" | "false" | "FALSE" | "False") => {}
-            "error" => return Err(format!("failed to parse check option \"{option}\"")),
-            other => return Err(format!("invalid check option \"{other}\"")),
-        }
-    }
-    Ok(())
-}
-
-/// D-14 and D-15: what must come first.
-fn check_order(items: &[Item], text: &str, diagnostics: &mut Vec<Diagnostic>) {
-    let instructions = || {
-        items.iter().filter_map(|item| match &item.kind {
-            ItemKind::Instruction(instruction) => Some(instruction),
-            _ => None,
-        })
-    };
-    let before = instructions().take_while(|found| found.keyword != Keyword::From);
-    if let Some(early) = before.into_iter().find(|found| found.keyword != Keyword::Arg) {
-        let span = Span::new(early.span.start, early.span.start + early.keyword_text.len());
-        let found = Diagnostic::error("D-14", span, early.lines, "no build stage in current context");
-        diagnostics.push(found.help("begin with `FROM IMAGE`; only ARG may stand before it"));
-    } else if diagnostics.is_empty() && !instructions().any(|found| found.keyword == Keyword::From) && !text.is_empty() {
-        let found = Diagnostic::nowhere("D-15", "dockerfile contains no stages to build");
-        diagnostics.push(found.help("add a `FROM IMAGE` line"));
-    }
+fn newlines(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == b'\n').count()
 }

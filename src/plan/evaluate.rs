@@ -116,7 +116,6 @@ pub(super) fn evaluate(
     scope: Scope,
     sources: &[Source<'_>],
     numbers: &[Option<usize>],
-    _warnings: &mut Vec<Diagnostic>,
 ) -> Result<(Scope, Vec<Step>), Vec<Diagnostic>> {
     let mut evaluator = Evaluator { planner, index, scope, numbers, ssh_mounts: 0 };
     let mut steps = Vec::new();

@@ -2,6 +2,7 @@
 //!
 //! Pure but for [`Bases`], which resolves the names of images.
 
+mod check;
 mod copying;
 mod evaluate;
 mod expand;

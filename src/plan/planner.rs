@@ -3,6 +3,7 @@
 use crate::dockerfile::{Command, Diagnostic, Dockerfile, Instruction, parse_trigger};
 use crate::image::{ImageConfig, Platform, Reference};
 
+use super::check::check;
 use super::evaluate::{Scope, Source, evaluate};
 use super::scope::{Variables, proxies};
 use super::stages::{BaseName, Definition, Stages, error};
@@ -16,10 +17,13 @@ const EPOCH: &str = "SOURCE_DATE_EPOCH";
 /// # Errors
 /// Diagnostics in the order of the phases of the reference builder (DIAG-2); at least one is an error.
 pub fn plan(file: &Dockerfile, options: &PlanOptions, bases: &dyn Bases) -> Result<Plan, Vec<Diagnostic>> {
+    let warning = check(file, options).map_err(|found| vec![*found])?;
     let stages = Stages::read(file, options)?;
     let epoch = epoch(options, &stages.globals).map_err(|found| vec![*found])?;
     let planner = Planner { stages: &stages, options, bases, escape: file.escape, proxies: proxies(options), epoch };
-    planner.plan()
+    let mut plan = planner.plan()?;
+    plan.warnings.splice(0..0, warning);
+    Ok(plan)
 }
 
 /// `SOURCE_DATE_EPOCH` (ARG-13, TIME-6).
@@ -100,10 +104,9 @@ impl<'a> Planner<'a> {
         let mut numbers: Vec<Option<usize>> = vec![None; count];
         let mut scopes: Vec<Option<Scope>> = vec![None; count];
         let mut planned = Vec::new();
-        let mut warnings = Vec::new();
         for (index, found) in resolved.into_iter().enumerate() {
             let Some(found) = found else { continue };
-            match self.stage(index, found, &numbers, &scopes, &mut warnings) {
+            match self.stage(index, found, &numbers, &scopes) {
                 Ok((stage, scope)) => {
                     numbers[index] = Some(planned.len());
                     scopes[index] = Some(scope);
@@ -119,7 +122,7 @@ impl<'a> Planner<'a> {
             last.config.labels.extend(self.options.labels.iter().cloned());
         }
         let target = planned.len().saturating_sub(1);
-        Ok(Plan { stages: planned, target, warnings, epoch: self.epoch })
+        Ok(Plan { stages: planned, target, warnings: Vec::new(), epoch: self.epoch })
     }
 
     /// What an ARG of this `name` gives instead of the text given, if it is the epoch: its number (ARG-13). A default
@@ -194,7 +197,6 @@ impl<'a> Planner<'a> {
         found: Resolved,
         numbers: &[Option<usize>],
         scopes: &[Option<Scope>],
-        warnings: &mut Vec<Diagnostic>,
     ) -> Result<(Stage, Scope), Vec<Diagnostic>> {
         let definition = &self.stages.all[index];
         let (base, scope) = match found.base {
@@ -216,7 +218,7 @@ impl<'a> Planner<'a> {
             .map(|instruction| Source { instruction, at: definition.from, is_trigger: true })
             .chain(own.map(|instruction| Source { instruction, at: instruction, is_trigger: false }))
             .collect();
-        let (scope, steps) = evaluate(self, index, scope, &sources, numbers, warnings)?;
+        let (scope, steps) = evaluate(self, index, scope, &sources, numbers)?;
         let stage = Stage {
             name: definition.label(),
             index,
