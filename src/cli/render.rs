@@ -75,11 +75,27 @@ mod tests {
 
     #[test]
     fn unknown_instruction_names_the_nearest() {
-        insta::assert_snapshot!(rendered("FROM scratch\nCOYP a b\n"), @"");
+        insta::assert_snapshot!(rendered("FROM scratch\nCOYP a b\n"), @r"
+        error: unknown instruction: COYP
+         --> Dockerfile:2:1
+          |
+        2 | COYP a b
+          | ^^^^
+          |
+          = help: did you mean `COPY`?
+        ");
     }
 
     #[test]
     fn a_flag_in_a_continued_line_is_found() {
-        insta::assert_snapshot!(rendered("FROM scratch\nCOPY a \\\n b\nRUN \\\n  --netwrk=none x\n"), @"");
+        insta::assert_snapshot!(rendered("FROM scratch\nCOPY a \\\n b\nRUN \\\n  --netwrk=none x\n"), @r"
+        error: unknown flag: --netwrk
+         --> Dockerfile:5:3
+          |
+        5 |   --netwrk=none x
+          |   ^^^^^^^^^^^^^
+          |
+          = help: did you mean `--network`?
+        ");
     }
 }

@@ -114,6 +114,15 @@ mod tests {
             Event::Summary { cached: 1, ran: 1, took },
         ];
         let text: Vec<u8> = events.into_iter().flat_map(|event| state.lines(event)).collect();
-        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @r"
+        #1 [1/2] RUN make
+        #1 one
+        #1 two
+        #1 three
+        #1 DONE 1.3s
+        #2 [2/2] RUN x
+        #2 CACHED
+        built in 1.30s: 1 step ran, 1 cached
+        ");
     }
 }
