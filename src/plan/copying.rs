@@ -34,7 +34,7 @@ impl Evaluator<'_> {
             let found = source.error("D-85", span, message);
             return Err(Box::new(found.help("use ADD")));
         }
-        let history = self.history("COPY", copying, &op)?;
+        let history = self.history("COPY", copying, &op);
         Ok((Op::Copy(Box::new(op)), Some(history)))
     }
 
@@ -64,7 +64,7 @@ impl Evaluator<'_> {
                 return wrong(&format!("invalid checksum digest format: {checksum}"));
             }
         }
-        let history = self.history("ADD", copying, &op)?;
+        let history = self.history("ADD", copying, &op);
         Ok((Op::Copy(Box::new(op)), Some(history)))
     }
 
@@ -141,14 +141,14 @@ impl Evaluator<'_> {
     }
 
     /// COPY-71.
-    fn history(&self, keyword: &str, copying: &Copying, op: &CopyOp) -> Evaluated<String> {
+    fn history(&self, keyword: &str, copying: &Copying, op: &CopyOp) -> String {
         let mut text = keyword.to_owned();
         if op.parents {
             text.push_str(" --parents");
         }
         for (name, value) in [("chown", &op.chown), ("chmod", &op.chmod)] {
             if let Some(value) = value {
-                text.push_str(&format!(" --{name}={value}"));
+                text.extend([" --", name, "=", value]);
             }
         }
         let (heredocs, paths): (Vec<_>, Vec<_>) =
@@ -157,13 +157,13 @@ impl Evaluator<'_> {
             text.push(' ');
             match source {
                 CopySource::Path(name) | CopySource::Url(name) | CopySource::Git(name) => text.push_str(name),
-                CopySource::Heredoc { name, .. } => text.push_str(&format!("<<{name}")),
+                CopySource::Heredoc { name, .. } => text.extend(["<<", name]),
             }
         }
         let escape = self.planner.escape;
         let written = expand(&copying.destination.text, escape, &|name| self.scope.variables.get(name))
             .unwrap_or_else(|_| op.destination.clone());
-        Ok(format!("{text} {written} # buildkit"))
+        text + " " + &written + " # buildkit"
     }
 }
 

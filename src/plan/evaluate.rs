@@ -247,12 +247,7 @@ impl Evaluator<'_> {
             }
             Command::Healthcheck { test, interval, timeout, start_period, start_interval, retries } => {
                 let check = Healthcheck {
-                    test: match test {
-                        None => vec!["NONE".to_owned()],
-                        // SHELL-2: SHELL has no part in it.
-                        Some(CommandLine::Shell(text)) => vec!["CMD-SHELL".to_owned(), text.text.clone()],
-                        Some(CommandLine::Exec(words)) => [&["CMD".to_owned()], &words[..]].concat(),
-                    },
+                    test: health_test(test.as_ref()),
                     interval: *interval,
                     timeout: *timeout,
                     start_period: *start_period,
@@ -331,6 +326,15 @@ impl Evaluator<'_> {
         }
         let user = self.scope.config.user.clone();
         Ok((Op::Workdir(WorkdirOp { path, user }), Some(text)))
+    }
+}
+
+/// HC-2; SHELL has no part in it (SHELL-2).
+fn health_test(test: Option<&CommandLine>) -> Vec<String> {
+    match test {
+        None => vec!["NONE".to_owned()],
+        Some(CommandLine::Shell(line)) => vec!["CMD-SHELL".to_owned(), line.text.clone()],
+        Some(CommandLine::Exec(words)) => [&["CMD".to_owned()], &words[..]].concat(),
     }
 }
 

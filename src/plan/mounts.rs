@@ -162,15 +162,13 @@ impl Fields {
             }
         }
         let sharing = match self.sharing.as_deref() {
-            None => Sharing::Shared,
-            Some(value) if kind == "secret" => {
-                let _unread = value;
+            Some(_) if kind == "secret" => {
                 return Err(wrong("D-43", "secret mount should not define sharing"));
             }
             Some(_) if kind != "cache" => {
                 return Err(wrong("D-42", format!("invalid cache sharing set for {kind} mount")));
             }
-            Some("shared") => Sharing::Shared,
+            None | Some("shared") => Sharing::Shared,
             Some("private") => Sharing::Private,
             Some("locked") => Sharing::Locked,
             Some(other) => {

@@ -31,15 +31,11 @@ fn epoch(options: &PlanOptions, globals: &Variables) -> Result<Option<i64>, Box<
     let value = options.build_args.get(EPOCH).cloned().or_else(|| globals.get(EPOCH)).filter(|value| !value.is_empty());
     // With `context` and a local main context it stays unset.
     let Some(value) = value.filter(|value| value != "context") else { return Ok(None) };
-    match value.parse::<i64>() {
-        Ok(seconds) => Ok(Some(seconds)),
-        Err(_) => {
-            let found = Diagnostic::nowhere("D-96", format!("invalid SOURCE_DATE_EPOCH: {value}"));
-            Err(Box::new(
-                found.help("give whole seconds since 1970; times of stages and contexts are not supported yet"),
-            ))
-        }
+    if let Ok(seconds) = value.parse::<i64>() {
+        return Ok(Some(seconds));
     }
+    let found = Diagnostic::nowhere("D-96", format!("invalid SOURCE_DATE_EPOCH: {value}"));
+    Err(Box::new(found.help("give whole seconds since 1970; times of stages and contexts are not supported yet")))
 }
 
 /// What the evaluation of every stage needs.
@@ -162,9 +158,10 @@ impl<'a> Planner<'a> {
                 return Ok(Resolved { base: Base::Stage(below.index), platform, triggers, replaced: false });
             }
             BaseName::Scratch => Found::Scratch,
-            BaseName::Other(name) => match self.bases.context(name, &platform).map_err(|found| failed(&found))? {
-                Some(found) => found,
-                None => {
+            BaseName::Other(name) => {
+                if let Some(found) = self.bases.context(name, &platform).map_err(|found| failed(&found))? {
+                    found
+                } else {
                     let reference = name.parse::<Reference>().map_err(|_| {
                         let message = format!("failed to parse stage name \"{name}\": invalid reference format");
                         let at = error("D-26", stage.from, stage.image.span, message);
@@ -178,7 +175,7 @@ impl<'a> Planner<'a> {
                     })?;
                     self.bases.image(&reference, &platform).map_err(|found| failed(&found))?
                 }
-            },
+            }
         };
         let triggers = match &found {
             Found::Image(_, config) => triggers(stage, &config.config.on_build)?,

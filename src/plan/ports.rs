@@ -21,7 +21,7 @@ pub(super) fn ports(text: &str) -> Result<Vec<String>, String> {
             text.split_once('/').map_or("", |(_, proto)| proto)
         ));
     }
-    let range = range(container).map_err(|_| format!("invalid containerPort: {container}"))?;
+    let range = range(container).map_err(|()| format!("invalid containerPort: {container}"))?;
     if let Some(host) = host {
         let (address, port) = match host.rsplit_once(':') {
             Some((address, port)) => (address, port),
@@ -32,7 +32,7 @@ pub(super) fn ports(text: &str) -> Result<Vec<String>, String> {
             return Err(format!("invalid IP address: {address}"));
         }
         if !port.is_empty() {
-            let host = self::range(port).map_err(|_| format!("invalid hostPort: {port}"))?;
+            let host = self::range(port).map_err(|()| format!("invalid hostPort: {port}"))?;
             let (wide, narrow) = (host.1 - host.0, range.1 - range.0);
             if wide != narrow && narrow != 0 {
                 return Err(format!("invalid ranges specified for container and host Ports: {container} and {port}"));

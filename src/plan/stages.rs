@@ -122,13 +122,11 @@ impl<'a> Stages<'a> {
         self.named(wanted).ok_or_else(|| {
             let found = Diagnostic::nowhere("D-28", format!("target stage \"{wanted}\" could not be found"));
             let names = self.all.iter().filter_map(|stage| stage.name.as_deref());
-            Box::new(match suggest(wanted, names.clone()) {
-                Some(near) => found.help(format!("did you mean `{near}`?")),
-                None => {
-                    let names: Vec<&str> = names.collect();
-                    found.help(format!("the stages with names are: {}", names.join(", ")))
-                }
-            })
+            let help = suggest(wanted, names.clone()).map_or_else(
+                || format!("the stages with names are: {}", names.collect::<Vec<_>>().join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            Box::new(found.help(help))
         })
     }
 
