@@ -79,9 +79,7 @@ fn tell(mode: ProgressMode, options: &Options, outcome: &Outcome) {
             }));
         }
         ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain => {
-            let colours = render::colours();
-            let warnings = outcome.warnings.iter().map(|found| render::diagnostic(&outcome.source, found, colours));
-            let mut text: String = warnings.collect();
+            let mut text = render::diagnostics(&outcome.source, &outcome.warnings, render::colours());
             text.push_str(&format!("image {}\n", outcome.image_id));
             if options.tags.is_empty() && options.outputs.is_empty() {
                 text.push_str("hint: the image is in the store only; name it with `-t`, or write it with `-o`\n");

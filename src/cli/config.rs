@@ -52,7 +52,7 @@ mod tests {
     fn config_mistakes_are_named_with_their_line() {
         for (text, want) in [
             ("", Ok(vec![])),
-            ("mirrors = [\"a:1\", \"b\"]\n", Ok(vec!["a:1", "b"])),
+            ("mirrors = [\"a:1\", \"b.example\"]\n", Ok(vec!["a:1", "b.example"])),
             ("# x\nmirors = []\n", Err("config.toml:2: unknown field `mirors`")),
             ("mirrors = 3\n", Err("config.toml:1: invalid type")),
             ("mirrors = [\n", Err("config.toml:")),

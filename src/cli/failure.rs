@@ -139,9 +139,10 @@ impl Failure {
         let Some((source, diagnostics)) = &self.diagnostics else {
             return render::message("error", &self.message, self.hint.as_deref(), colours);
         };
-        let mut text: String = diagnostics.iter().map(|found| render::diagnostic(source, found, colours)).collect();
+        let mut text = render::diagnostics(source, diagnostics, colours);
         let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
         if errors > 1 {
+            text.push('\n');
             text.push_str(&render::message("error", &format!("{} has {errors} errors", source.name), None, colours));
         }
         text
@@ -249,7 +250,10 @@ mod tests {
     fn a_failure_names_its_causes_and_the_way_out() {
         let full = io::Error::from(ErrorKind::StorageFull);
         let failure = Failure::store("cannot open the store", &full);
-        insta::assert_snapshot!(failure, @"");
+        insta::assert_snapshot!(failure, @"
+            error: cannot open the store: no storage space
+            hint: free some space, or put the store elsewhere with `--store DIR`
+        ");
     }
 
     #[test]
@@ -257,7 +261,21 @@ mod tests {
         let parsed = crate::dockerfile::parse(b"FROM scratch\nFOO\nBAR\n");
         let source_text = SourceText { name: "Dockerfile".into(), text: parsed.file.text };
         let failure = Failure::from(BuildError::Dockerfile { source_text, diagnostics: parsed.diagnostics });
-        insta::assert_snapshot!(failure, @"");
+        insta::assert_snapshot!(failure, @"
+            error: unknown instruction: FOO
+             --> Dockerfile:2:1
+              |
+            2 | FOO
+              | ^^^
+
+            error: unknown instruction: BAR
+             --> Dockerfile:3:1
+              |
+            3 | BAR
+              | ^^^
+
+            error: Dockerfile has 2 errors
+        ");
         let events: Vec<_> = failure.objects().iter().map(|object| object["event"].clone()).collect();
         assert_eq!(events, ["diagnostic", "diagnostic", "failure"]);
     }

@@ -32,8 +32,14 @@ fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
 }
 
+/// All of `found`, with an empty line between two.
+pub(super) fn diagnostics(source: &SourceText, found: &[Diagnostic], colours: bool) -> String {
+    let drawn: Vec<String> = found.iter().map(|found| diagnostic(source, found, colours)).collect();
+    drawn.join("\n")
+}
+
 /// One diagnostic with the line it is about.
-pub(super) fn diagnostic(source: &SourceText, found: &Diagnostic, colours: bool) -> String {
+fn diagnostic(source: &SourceText, found: &Diagnostic, colours: bool) -> String {
     let level = match found.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -138,12 +144,28 @@ mod tests {
 
     #[test]
     fn unknown_instruction_names_the_nearest() {
-        insta::assert_snapshot!(rendered("FROM scratch\nCOYP a b\n"), @"");
+        insta::assert_snapshot!(rendered("FROM scratch\nCOYP a b\n"), @"
+            error: unknown instruction: COYP
+             --> Dockerfile:2:1
+              |
+            2 | COYP a b
+              | ^^^^
+              |
+              = help: did you mean `COPY`?
+        ");
     }
 
     #[test]
     fn a_flag_in_a_continued_line_is_found() {
-        insta::assert_snapshot!(rendered("FROM scratch\nCOPY a \\\n b\nRUN \\\n  --netwrk=none x\n"), @"");
+        insta::assert_snapshot!(rendered("FROM scratch\nCOPY a \\\n b\nRUN \\\n  --netwrk=none x\n"), @"
+            error: unknown flag: --netwrk
+             --> Dockerfile:5:3
+              |
+            5 |   --netwrk=none x
+              |   ^^^^^^^^^^^^^
+              |
+              = help: did you mean `--network`?
+        ");
     }
 
     #[test]
@@ -153,7 +175,16 @@ mod tests {
             .label("exit code 2")
             .note("it ran for 3.1s")
             .help("see its output above");
-        insta::assert_snapshot!(diagnostic(&source, &found, false), @"");
+        insta::assert_snapshot!(diagnostic(&source, &found, false), @r"
+            error: it failed
+             --> app.Dockerfile:2:1
+              |
+            2 | RUN make \
+              | ^^^^^^^^^^ exit code 2
+              |
+              = note: it ran for 3.1s
+              = help: see its output above
+        ");
         let object = diagnostic_json(&source, &found);
         assert_eq!((&object["line"], &object["column"], &object["last_line"]), (&json!(2), &json!(1), &json!(3)));
     }

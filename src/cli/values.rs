@@ -166,7 +166,6 @@ pub(super) fn size(flag: &str, text: &str) -> Checked<u64> {
 
 /// `--registry-mirror`: `HOST[:PORT]`
 pub(super) fn mirror(text: &str) -> Checked<String> {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let image = Reference::at_registry;
     let is_registry = "docker.io/library/x:y"
         .parse::<Reference>()
@@ -174,8 +173,9 @@ pub(super) fn mirror(text: &str) -> Checked<String> {
     if is_registry {
         return Ok(text.to_owned());
     }
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let hint = host.map_or_else(
-        || "write `HOST` or `HOST:PORT`".to_owned(),
+        || "write `HOST:PORT`; the port may be left out where the host has a dot".to_owned(),
         |host| format!("leave out the scheme: `{}`", host.trim_end_matches('/')),
     );
     Err(Failure::usage(format!("`{text}` is no registry"), Some(&hint)))

@@ -159,7 +159,23 @@ mod tests {
             (1400, Event::End { task: b, outcome: Outcome::Cached, took }),
             (1500, Event::Warning("mind the step".into())),
             (1500, Event::Summary { cached: 1, ran: 1, took }),
-        ]), @"");
+        ]), @"
+            isolation: root
+            #1 [1/2] RUN make
+            #1 0.010 one
+            #2 [other 1/1] RUN <<EOF
+            #2 x
+            #2 EOF
+            #1 1.020 two
+            #1 1.020 
+            #1 1.020 DONE 9s
+            #1 1.300 three
+            #1 DONE 1.3s
+            #2 starts from the same files
+            #2 CACHED
+            warning: mind the step
+            built in 1.30s: 1 step ran, 1 cached
+        ");
     }
 
     #[test]
@@ -173,7 +189,11 @@ mod tests {
             (5200, bytes(21 << 20)),
             (9000, bytes(40 << 20)),
             (9000, Event::End { task, outcome: Outcome::Done, took: Duration::from_secs(9) }),
-        ]), @"");
+        ]), @"
+            #1 pull a:1
+            #1 5.100 20.00 MiB of 40.00 MiB
+            #1 DONE 9.0s, 40.00 MiB
+        ");
     }
 
     #[test]
@@ -183,6 +203,10 @@ mod tests {
             (0, Event::Start { task, name: "RUN x".into() }),
             (1, Event::Output { task, bytes: b"no line end".to_vec() }),
             (2, Event::End { task, outcome: Outcome::Failed, took: Duration::from_millis(2) }),
-        ]), @"");
+        ]), @"
+            #1 RUN x
+            #1 0.002 no line end
+            #1 ERROR 0.0s
+        ");
     }
 }
