@@ -1,6 +1,6 @@
 use std::ffi::{CStr, OsStr};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use rustix::fs::{FileType, Stat, major, minor, readlinkat};
 use crate::rootfs::{File, Files, Inode, Kind, Meta, RootPath, Time, Xattrs};
 use crate::snapshot;
 
-use super::index::Stamp;
+use super::index::{Remembered, Stamp};
 
 /// Attributes that macOS puts on everything (CTX-3).
 const APPLE: &[u8] = b"com.apple.";
@@ -39,13 +39,14 @@ pub(super) fn xattrs(dir: BorrowedFd<'_>, name: Option<&[u8]>) -> io::Result<Xat
     }
 }
 
-/// The inode that `name` of the directory `dir` is; `None` for a socket.
+/// The inode that `name` of the directory `dir` is; `None` for a socket. `known` saves looking at the attributes.
 pub(super) fn inode(
     dir: BorrowedFd<'_>,
     name: &CStr,
     path: &RootPath,
     stat: &Stat,
     files: &Arc<dyn Files>,
+    known: Option<&Remembered<'_>>,
 ) -> io::Result<Option<Inode>> {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Kind::File(File::at(Arc::clone(files), path.clone(), Stamp::of(stat).size())),
@@ -55,7 +56,11 @@ pub(super) fn inode(
         FileType::Fifo => Kind::Fifo,
         FileType::Socket | FileType::Directory | FileType::Unknown => return Ok(None),
     };
-    Ok(Some(Inode { meta: meta(stat, xattrs(dir.as_fd(), Some(name.to_bytes()))?), kind }))
+    let xattrs = match known {
+        Some(known) => known.xattrs(),
+        None => xattrs(dir, Some(name.to_bytes()))?,
+    };
+    Ok(Some(Inode { meta: meta(stat, xattrs), kind }))
 }
 
 /// Stands for a directory that may not be read: whoever needs what is in it gets the error, others are not stopped (CTX-2).
@@ -77,4 +82,17 @@ pub(super) fn unreadable(path: &RootPath, error: &io::Error) -> Inode {
     let files = Arc::new(Unreadable { dir: path.clone(), kind: error.kind() });
     // Not empty, or nobody would try to read it.
     Inode { meta: Meta::with_mode(0), kind: Kind::File(File::at(files, path.clone(), 1)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ctx_2_a_directory_that_may_not_be_read_fails_whoever_needs_it() {
+        let inode = unreadable(&RootPath::clamped(b"a/secret"), &io::ErrorKind::PermissionDenied.into());
+        let Kind::File(file) = inode.kind else { panic!("it must be opened to fail") };
+        let error = file.digest().unwrap_err();
+        assert_eq!(error.to_string(), "the directory /a/secret of the build context cannot be read: permission denied");
+    }
 }

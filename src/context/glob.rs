@@ -1,5 +1,5 @@
 use super::PatternError;
-use super::tokens::{DoubleStar, Token, literal, symbol, tokens};
+use super::tokens::{ByteSet, DoubleStar, Token, literal, symbol, tokens};
 
 /// Whether a component of a path has wildcards that are not written with a backslash (COPY-14).
 pub fn has_wildcards(component: &[u8]) -> bool {
@@ -25,6 +25,8 @@ pub struct ComponentGlob {
     suffix: Box<[u8]>,
     /// What stands between the two.
     middle: Box<[Token]>,
+    /// Bytes that must be somewhere in a name.
+    needs: ByteSet,
 }
 
 impl ComponentGlob {
@@ -43,7 +45,13 @@ impl ComponentGlob {
             prefix: literal(&tokens[..start]).unwrap_or_default(),
             suffix: literal(&tokens[end..]).unwrap_or_default(),
             middle: tokens[start..end].into(),
+            needs: ByteSet::needed_by(tokens),
         }
+    }
+
+    /// Bytes that every name that matches has.
+    pub(super) fn needs(&self) -> ByteSet {
+        self.needs
     }
 
     /// The first byte of every name that matches, if the pattern fixes it.
@@ -74,7 +82,7 @@ fn matches(tokens: &[Token], text: &[u8]) -> bool {
     let (mut token, mut at) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     loop {
-        let taken = match tokens.get(token) {
+        let length = match tokens.get(token) {
             None if at == text.len() => return true,
             None => None,
             Some(Token::Run | Token::Deep | Token::DeepSlash) => {
@@ -84,12 +92,19 @@ fn matches(tokens: &[Token], text: &[u8]) -> bool {
             }
             Some(wanted) => take(wanted, &text[at..]),
         };
-        match (taken, retry) {
+        match (length, retry) {
             (Some(length), _) => (token, at) = (token + 1, at + length),
             (None, Some((after, from))) => {
                 let Some((_, length)) = symbol(&text[from..]).filter(|_| text[from] != b'/') else { return false };
-                (token, at) = (after, from + length);
-                retry = Some((after, from + length));
+                let skipped = match tokens.get(after) {
+                    Some(Token::Byte(wanted)) => text[from + length..].iter().position(|byte| byte == wanted),
+                    _ => Some(0),
+                };
+                let Some(skipped) = skipped.filter(|skipped| !text[from + length..][..*skipped].contains(&b'/')) else {
+                    return false;
+                };
+                (token, at) = (after, from + length + skipped);
+                retry = Some((token, at));
             }
             (None, None) => return false,
         }

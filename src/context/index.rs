@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::Stat;
 use serde::{Deserialize, Serialize};
 
-use crate::rootfs::{ContentDigest, Time};
+use crate::rootfs::{ContentDigest, Time, Xattrs};
 
 /// Begins every index; the digit is the version of the format.
 const MAGIC: &[u8; 8] = b"kilnctx1";
@@ -26,20 +26,23 @@ pub(super) struct Stamp {
 }
 
 /// One file of an index.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Remembered<'a> {
     /// Path of the file in the context.
     pub(super) path: &'a [u8],
     pub(super) stamp: Stamp,
-    /// The digest that a file with this stamp has.
-    pub(super) digest: [u8; 32],
+    /// The digest that a file with this stamp has, if anyone has needed it.
+    pub(super) digest: Option<[u8; 32]>,
+    /// Its attributes: asking for them takes longer than asking for the stamp.
+    #[serde(borrow)]
+    pub(super) xattrs: Vec<(&'a [u8], &'a [u8])>,
 }
 
-/// The digests that an earlier build has found out.
+/// What an earlier build has found out.
 #[derive(Debug, Default)]
 pub(super) struct Index<'a> {
     begun: Time,
-    files: HashMap<&'a [u8], (Stamp, ContentDigest)>,
+    files: HashMap<&'a [u8], Remembered<'a>>,
 }
 
 /// The index as it is in the file, after [`MAGIC`] and the checksum.
@@ -81,6 +84,18 @@ pub(super) fn now() -> Time {
     Time { seconds: i64::try_from(since.as_secs()).unwrap_or_default(), nanos: since.subsec_nanos() }
 }
 
+impl Remembered<'_> {
+    /// The digest of the content.
+    pub(super) fn digest(&self) -> Option<ContentDigest> {
+        self.digest.map(ContentDigest)
+    }
+
+    /// The attributes.
+    pub(super) fn xattrs(&self) -> Xattrs {
+        self.xattrs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    }
+}
+
 impl<'a> Index<'a> {
     /// Reads an index; one that is damaged or of another version is empty.
     pub(super) fn parse(bytes: &'a [u8]) -> Self {
@@ -89,8 +104,7 @@ impl<'a> Index<'a> {
             (blake3::hash(body).as_bytes() == checksum).then_some(body)
         });
         let Some(Ok(body)) = body.map(postcard::from_bytes::<Body<'a>>) else { return Self::default() };
-        let files = body.files.iter().map(|file| (file.path, (file.stamp, ContentDigest(file.digest)))).collect();
-        Self { begun: body.begun, files }
+        Self { begun: body.begun, files: body.files.into_iter().map(|file| (file.path, file)).collect() }
     }
 
     /// Number of files.
@@ -98,10 +112,9 @@ impl<'a> Index<'a> {
         self.files.len()
     }
 
-    /// The digest of the file at `path`, if it is sure to be what it was.
-    pub(super) fn digest(&self, path: &[u8], stamp: &Stamp) -> Option<ContentDigest> {
-        let (known, digest) = self.files.get(path)?;
-        (known == stamp && stamp.is_older_than(self.begun)).then_some(*digest)
+    /// What is known of the file at `path`, if it is sure to be what it was.
+    pub(super) fn get(&self, path: &[u8], stamp: &Stamp) -> Option<&Remembered<'a>> {
+        self.files.get(path).filter(|known| known.stamp == *stamp && stamp.is_older_than(self.begun))
     }
 }
 
@@ -137,24 +150,29 @@ mod tests {
             (b"whole second", stamp(100, 0), false),
             (b"new", stamp(101, 1), false),
         ];
-        let digest = ContentDigest([5; 32]);
-        let files = rows.iter().map(|(path, stamp, _)| Remembered { path, stamp: *stamp, digest: digest.0 }).collect();
+        let xattrs = vec![(&b"user.a"[..], &b"1"[..])];
+        let file = |path, stamp| Remembered { path, stamp, digest: Some([5; 32]), xattrs: xattrs.clone() };
+        let files = rows.iter().map(|(path, stamp, _)| file(*path, *stamp)).collect();
         write(&path, begun, files).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         let index = Index::parse(&bytes);
         assert_eq!(index.len(), rows.len());
         for (path, stamp, trusted) in rows {
-            assert_eq!(index.digest(path, &stamp), trusted.then_some(digest), "{path:?}");
+            let known = index.get(path, &stamp);
+            assert_eq!(known.is_some(), trusted, "{path:?}");
+            assert!(
+                known.is_none_or(|known| known.digest() == Some(ContentDigest([5; 32])) && known.xattrs().len() == 1)
+            );
         }
         let touched = Stamp { inode: 8, ..stamp(99, 1) };
-        assert_eq!(index.digest(b"old", &touched), None);
+        assert!(index.get(b"old", &touched).is_none());
     }
 
     #[test]
     fn sum_a_damaged_index_is_none() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("index");
-        let file = Remembered { path: b"f", stamp: stamp(1, 1), digest: [1; 32] };
+        let file = Remembered { path: b"f", stamp: stamp(1, 1), digest: Some([1; 32]), xattrs: Vec::new() };
         write(&path, Time { seconds: 100, nanos: 0 }, vec![file]).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         for at in 0..bytes.len() {

@@ -5,8 +5,9 @@
 //! without a trace, and the others are found out for the files that a step needs.
 
 mod assemble;
-mod context;
 mod digests;
+mod directory;
+mod enter;
 mod entry;
 mod glob;
 mod ignore_file;
@@ -19,8 +20,8 @@ mod tokens;
 mod trie;
 mod walk;
 
-pub use context::{Context, ContextError};
 pub use digests::digest_files;
+pub use directory::{Context, ContextError};
 pub use glob::{ComponentGlob, has_wildcards};
 pub use ignore_file::ignore_file;
 pub use patterns::{Patterns, Verdict};

@@ -5,6 +5,7 @@ use crate::rootfs::RootPath;
 use super::PatternError;
 use super::rule::{Rule, rule, rules};
 use super::spanning::Spanning;
+use super::tokens::ByteSet;
 use super::trie::{Trie, segments};
 
 /// A list of ignore rules (IGN), of which the last that applies decides. `COPY --exclude` uses the same (IGN-15).
@@ -105,7 +106,11 @@ impl Patterns {
     pub fn below(&self, parent: &Verdict, path: &[u8], name: &[u8]) -> Verdict {
         let mut matching = Vec::new();
         let places = self.trie.step(&parent.places, name, |pattern| matching.push(pattern));
-        matching.extend(self.spanning.iter().filter(|(_, rule)| rule.matches(path)).map(|(number, _)| *number));
+        if !self.spanning.is_empty() {
+            let has = ByteSet::of(path);
+            matching
+                .extend(self.spanning.iter().filter(|(_, rule)| rule.matches(path, has)).map(|(number, _)| *number));
+        }
         if matching.is_empty() {
             // What applied to the parent applies again, in the same order.
             return Verdict { excluded: parent.excluded, places, applied: Arc::clone(&parent.applied) };
@@ -280,7 +285,9 @@ mod tests {
         for end in ends {
             excluded = false;
             for ((exception, rule), applied) in rules.iter().zip(&mut applied) {
-                *applied = *applied || (*exception == excluded && rule.matches(&path.as_bytes()[..end]));
+                *applied = *applied
+                    || (*exception == excluded
+                        && rule.matches(&path.as_bytes()[..end], ByteSet::of(&path.as_bytes()[..end])));
                 if *applied {
                     excluded = !exception;
                 }

@@ -1,5 +1,5 @@
 use super::glob::take;
-use super::tokens::{Token, literal};
+use super::tokens::{ByteSet, Token, literal};
 
 /// A pattern in which `**` touches other things in its component, such as `**foo`: matched against whole paths (IGN-8).
 #[derive(Clone, Debug)]
@@ -7,6 +7,8 @@ pub(super) struct Spanning {
     prefix: Box<[u8]>,
     suffix: Box<[u8]>,
     middle: Box<[Token]>,
+    /// Bytes that must be somewhere in a path.
+    needs: ByteSet,
 }
 
 impl Spanning {
@@ -18,6 +20,7 @@ impl Spanning {
             prefix: literal(&tokens[..start]).unwrap_or_default(),
             suffix: literal(&tokens[end..]).unwrap_or_default(),
             middle: tokens[start..end].into(),
+            needs: ByteSet::needed_by(tokens),
         }
     }
 
@@ -27,8 +30,11 @@ impl Spanning {
         self.prefix[..common] == path[..common]
     }
 
-    /// Whether `path` matches from its first byte to its last.
-    pub(super) fn matches(&self, path: &[u8]) -> bool {
+    /// Whether `path`, which has the bytes `has`, matches from its first byte to its last.
+    pub(super) fn matches(&self, path: &[u8], has: ByteSet) -> bool {
+        if !has.contains(self.needs) {
+            return false;
+        }
         let Some(rest) = path.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_suffix(&*self.suffix)) else {
             return false;
         };

@@ -96,6 +96,31 @@ impl Class {
     }
 }
 
+/// A set of bytes, some of which are told apart only by chance: it answers most questions with no by one comparison.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct ByteSet(u64);
+
+impl ByteSet {
+    /// The bytes of `text`.
+    pub(super) fn of(text: &[u8]) -> Self {
+        Self(text.iter().fold(0, |set, byte| set | 1 << (byte & 63)))
+    }
+
+    /// The bytes that are in all that matches.
+    pub(super) fn needed_by(tokens: &[Token]) -> Self {
+        Self(
+            tokens
+                .iter()
+                .fold(0, |set, token| if let Token::Byte(byte) = token { set | 1 << (byte & 63) } else { set }),
+        )
+    }
+
+    /// Whether all of `other` may be in the set.
+    pub(super) fn contains(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+}
+
 /// Reads a pattern; `None` when a class is malformed or a backslash stands at the end.
 pub(super) fn tokens(pattern: &[u8], double_star: DoubleStar) -> Option<Vec<Token>> {
     let mut tokens = Vec::with_capacity(pattern.len());

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::ComponentGlob;
-use super::tokens::{Token, literal};
+use super::tokens::{ByteSet, Token, literal};
 
 /// One component of a pattern.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,13 +41,13 @@ struct Place {
 /// Globs by what is cheap to compare.
 #[derive(Clone, Debug, Default)]
 struct Globs {
-    by_first: HashMap<u8, Vec<(ComponentGlob, usize)>>,
-    by_last: HashMap<u8, Vec<(ComponentGlob, usize)>>,
-    others: Vec<(ComponentGlob, usize)>,
+    by_first: HashMap<u8, Vec<(ByteSet, ComponentGlob, usize)>>,
+    by_last: HashMap<u8, Vec<(ByteSet, ComponentGlob, usize)>>,
+    others: Vec<(ByteSet, ComponentGlob, usize)>,
 }
 
 impl Globs {
-    fn bucket(&mut self, glob: &ComponentGlob) -> &mut Vec<(ComponentGlob, usize)> {
+    fn bucket(&mut self, glob: &ComponentGlob) -> &mut Vec<(ByteSet, ComponentGlob, usize)> {
         match (glob.first_byte(), glob.last_byte()) {
             (Some(first), _) => self.by_first.entry(first).or_default(),
             (None, Some(last)) => self.by_last.entry(last).or_default(),
@@ -55,12 +55,14 @@ impl Globs {
         }
     }
 
-    fn matching(&self, name: &[u8], mut found: impl FnMut(usize)) {
+    fn matching(&self, name: &[u8], has: ByteSet, mut found: impl FnMut(usize)) {
         let first = name.first().and_then(|byte| self.by_first.get(byte));
         let last = name.last().and_then(|byte| self.by_last.get(byte));
-        for (glob, to) in first.into_iter().chain(last).flatten().chain(&self.others) {
-            if glob.matches(name) {
-                found(*to);
+        for bucket in [first, last, Some(&self.others)].into_iter().flatten() {
+            for (needs, glob, to) in bucket {
+                if has.contains(*needs) && glob.matches(name) {
+                    found(*to);
+                }
             }
         }
     }
@@ -82,9 +84,9 @@ impl Trie {
                 Segment::Literal(name) => *place.literals.entry(name.clone()).or_insert(next),
                 Segment::Glob(glob) => {
                     let bucket = place.globs.bucket(glob);
-                    let known = bucket.iter().find(|(known, _)| known == glob).map(|(_, to)| *to);
+                    let known = bucket.iter().find(|(_, known, _)| known == glob).map(|(_, _, to)| *to);
                     known.unwrap_or_else(|| {
-                        bucket.push((glob.clone(), next));
+                        bucket.push((glob.needs(), glob.clone(), next));
                         next
                     })
                 }
@@ -119,6 +121,7 @@ impl Trie {
     /// Takes one more name, and calls `ended` with the patterns that match up to it. Gives the places after it.
     pub(super) fn step(&self, places: &[usize], name: &[u8], mut ended: impl FnMut(usize)) -> Vec<usize> {
         let mut next = Vec::new();
+        let has = ByteSet::of(name);
         for at in places {
             let place = &self.nodes[*at];
             if place.stays {
@@ -128,7 +131,7 @@ impl Trie {
             if let Some(to) = place.literals.get(name) {
                 self.enter(*to, &mut next);
             }
-            place.globs.matching(name, |to| self.enter(to, &mut next));
+            place.globs.matching(name, has, |to| self.enter(to, &mut next));
         }
         next.sort_unstable();
         next.dedup();

@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, fstat, openat, statat};
+use rustix::fs::{AtFlags, FileType, statat};
 use rustix::io::Errno;
 
-use crate::rootfs::{Files, Inode, Kind, Meta, RootPath};
+use crate::rootfs::{Files, Inode, Kind, RootPath};
 
 use super::assemble::{Child, Found};
+use super::enter::{Entered, Names, enter};
 use super::index::{Index, Stamp};
 use super::{ContextError, Patterns, Verdict, entry};
 
@@ -20,8 +20,6 @@ use super::{ContextError, Patterns, Verdict, entry};
 const MAX_PATH: usize = 4095;
 /// Entries that one thread looks at before others may take over the rest of a large directory.
 const CHUNK: usize = 512;
-/// Room for the names that the kernel gives at once.
-const NAMES: usize = 64 << 10;
 
 /// A regular file that the walk has found.
 #[derive(Debug)]
@@ -29,8 +27,19 @@ pub(super) struct Tracked {
     pub(super) path: RootPath,
     pub(super) stamp: Stamp,
     pub(super) inode: Arc<Inode>,
-    /// Its digest came from the index.
-    pub(super) remembered: bool,
+    /// What the index knew of it.
+    pub(super) memory: Memory,
+}
+
+/// What an index knew of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Memory {
+    /// Nothing, or nothing certain.
+    Nothing,
+    /// All but the digest.
+    Stamp,
+    /// The digest too.
+    Digest,
 }
 
 /// What the threads of a walk share.
@@ -67,7 +76,7 @@ enum Work {
     /// Open it, and read its names.
     Enter { parent: Arc<OwnedFd>, name: CString },
     /// These entries of it.
-    Look { dir: Arc<OwnedFd>, names: Vec<(CString, FileType)> },
+    Look { dir: Arc<OwnedFd>, names: Names },
 }
 
 /// What one thread has found.
@@ -119,8 +128,11 @@ impl<'a> Walk<'a> {
             let mut queue = lock(&self.queue);
             queue.busy -= 1;
             queue.failed |= result.is_err();
+            let over = queue.failed || (queue.busy == 0 && queue.tasks.is_empty());
             drop(queue);
-            self.ready.notify_all();
+            if over {
+                self.ready.notify_all();
+            }
             result?;
         }
         Ok(harvest)
@@ -144,36 +156,25 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Does one task: adds what it finds to `harvest`, and what is to be done below to the queue.
     fn task(&self, task: Task, harvest: &mut Harvest) -> Result<(), ContextError> {
         let Task { directory, path, verdict, work } = task;
         let (dir, mut names) = match work {
             Work::Look { dir, names } => (dir, names),
             Work::Enter { parent, name } => {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let mut found = Found::new(directory, verdict.excluded());
-                let entered = openat(&parent, &name, flags, Mode::empty())
-                    .and_then(|dir| Ok((read_names(dir.as_fd())?, fstat(&dir)?, dir)));
-                let (names, stat, dir) = match entered {
-                    Ok(entered) => entered,
-                    // Gone, or no directory any more.
-                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if !path.is_root() => return Ok(()),
-                    Err(error) if error == Errno::ACCESS && !path.is_root() => {
-                        found.replacement = Some(Arc::new(entry::unreadable(&path, &error.into())));
+                let (dir, names) = match enter(&parent, &name, &path).map_err(|error| failure(&path, error))? {
+                    Entered::Gone => return Ok(()),
+                    Entered::Unreadable(inode) => {
+                        found.replacement = Some(Arc::new(inode));
                         harvest.found.push(found);
                         return Ok(());
                     }
-                    Err(error) => return Err(failure(&path, error)),
-                };
-                // The root has a mode of its own (CTX-3).
-                found.meta = Some(if path.is_root() {
-                    Meta {
-                        mtime: entry::meta(&stat, std::collections::BTreeMap::new()).mtime,
-                        ..Meta::with_mode(0o755)
+                    Entered::Open { dir, names, meta } => {
+                        found.meta = Some(meta);
+                        (dir, names)
                     }
-                } else {
-                    let xattrs = entry::xattrs(dir.as_fd(), None).map_err(|error| failure(&path, error))?;
-                    entry::meta(&stat, xattrs)
-                });
+                };
                 harvest.found.push(found);
                 (Arc::new(dir), names)
             }
@@ -206,11 +207,10 @@ impl<'a> Walk<'a> {
                 found.children.push((bytes, Child::Inode(inode)));
             }
         }
-        let mut number = self.number(tasks.len());
-        for (child, task) in found.children.iter_mut().filter(|(_, child)| child.is_directory()).zip(&mut tasks) {
+        let directories = found.children.iter_mut().filter(|(_, child)| child.is_directory());
+        for (number, (child, task)) in (self.number(tasks.len())..).zip(directories.zip(&mut tasks)) {
             child.1 = Child::Directory(number);
             task.directory = number;
-            number += 1;
         }
         self.add(tasks);
         harvest.found.push(found);
@@ -245,12 +245,12 @@ impl<'a> Walk<'a> {
             Err(error) => return Err(failure(&path, error)),
         };
         let link = (stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino));
-        let known = link.and_then(|link| lock(&self.links).get(&link).cloned());
+        let same = link.and_then(|link| lock(&self.links).get(&link).cloned());
         let stamp = Stamp::of(&stat);
-        let digest = self.index.digest(path.as_bytes(), &stamp);
-        let inode = match known {
+        let known = self.index.get(path.as_bytes(), &stamp);
+        let inode = match same {
             Some(inode) => inode,
-            None => match entry::inode(dir, name, &path, &stat, self.files) {
+            None => match entry::inode(dir, name, &path, &stat, self.files, known) {
                 Ok(Some(inode)) => Arc::new(inode),
                 Ok(None) => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -262,35 +262,14 @@ impl<'a> Walk<'a> {
             None => inode,
         };
         if let Kind::File(file) = &inode.kind {
-            let remembered = digest.is_some_and(|digest| *file.digest.get_or_init(|| digest) == digest);
-            harvest.tracked.push(Tracked { path, stamp, inode: Arc::clone(&inode), remembered });
+            let memory =
+                match known.map(|known| known.digest().map(|digest| *file.digest.get_or_init(|| digest) == digest)) {
+                    Some(Some(true)) => Memory::Digest,
+                    Some(None) => Memory::Stamp,
+                    Some(Some(false)) | None => Memory::Nothing,
+                };
+            harvest.tracked.push(Tracked { path, stamp, inode: Arc::clone(&inode), memory });
         }
         Ok(Some(inode))
     }
-}
-
-/// The names in a directory with their types, as far as the filesystem tells them.
-fn read_names(dir: BorrowedFd<'_>) -> rustix::io::Result<Vec<(CString, FileType)>> {
-    let mut buffer = vec![MaybeUninit::uninit(); NAMES];
-    let mut entries = RawDir::new(dir, &mut buffer);
-    let mut names = Vec::new();
-    while let Some(entry) = entries.next() {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        let kind = match entry.file_type() {
-            FileType::Unknown => match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => FileType::from_raw_mode(stat.st_mode),
-                Err(Errno::NOENT) => continue,
-                Err(error) => return Err(error),
-            },
-            kind => kind,
-        };
-        if kind != FileType::Socket {
-            names.push((name.to_owned(), kind));
-        }
-    }
-    Ok(names)
 }

@@ -1,7 +1,7 @@
 use super::CopyError;
-use super::chown::owner;
+use super::chown::{Owner, owner};
 use super::make_directories::make_directories;
-use crate::rootfs::{ResolveError, RootFs, RootPath, Time};
+use crate::rootfs::{ResolveError, RootFs, Time};
 
 /// WORKDIR: makes the directory `path` and those above it that are missing, mode 0755, owned by `user` as
 /// `--chown` would read it; `now` is their time (WORKDIR-3, WORKDIR-6). Links on the way are followed inside the root.
@@ -15,7 +15,19 @@ pub fn workdir(
     now: Time,
 ) -> Result<(), CopyError> {
     let owner = owner(root, user, destination_is_scratch)?;
-    let path = RootPath::clamped(path.as_bytes());
+    // As `mkdir -p` does: what stands before a `..` is made as well.
+    let mut prefix = String::new();
+    for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        prefix.push('/');
+        prefix.push_str(part);
+        if part != ".." {
+            make(root, &prefix, owner, now)?;
+        }
+    }
+    Ok(())
+}
+
+fn make(root: &mut RootFs, path: &str, owner: Option<Owner>, now: Time) -> Result<(), CopyError> {
     let resolved = root.resolve(path.as_bytes(), true).map_err(|error| match error {
         ResolveError::NotADirectory(path) => CopyError::WorkdirInTheWay(path),
         ResolveError::Loop(path) => CopyError::Loop(path),
@@ -31,6 +43,7 @@ pub fn workdir(
 mod tests {
     use super::super::testing::{directory, file, link, listing, tree};
     use super::*;
+    use crate::rootfs::RootPath;
 
     const NOW: Time = Time { seconds: 7, nanos: 5 };
 

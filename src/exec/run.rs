@@ -16,7 +16,7 @@ use crate::store::TempDir;
 use super::mounts::{Mounted, secret_variables};
 use super::stage::Made;
 use super::state::State;
-use super::tree::{Scratch, Tree};
+use super::tree::{Pinned, Scratch, Tree};
 use super::{Build, ExecError, Settings};
 
 /// The work tree of a stage on rungs that cannot mount: made for its first RUN, kept for the next ones.
@@ -65,8 +65,8 @@ impl Build<'_> {
             for dir in [&upper, &work] {
                 std::fs::create_dir(dir).map_err(failed)?;
             }
-            let trees = self.lowers(state).map_err(failed)?;
-            let lowers = trees.iter().map(|tree| tree.path()).collect();
+            let pinned: Vec<Pinned> = self.lowers(state).map_err(failed)?.iter().map(Tree::pin).collect();
+            let lowers = pinned.iter().map(Pinned::path).collect();
             self.process(step, op, root, Root::Overlay { lowers, upper: upper.clone(), work }, task)?;
             self.take_upper(&upper, temp, root)
         } else {
@@ -163,6 +163,7 @@ fn keep_files(changes: &mut Changes, kept: &Scratch) -> io::Result<()> {
         let Change::Put { inode, .. } = change else { continue };
         let Kind::File(file) = &inode.kind else { continue };
         if file.size == 0 {
+            *inode = Arc::new(Inode { meta: inode.meta.clone(), kind: Kind::File(File::inline(&b""[..])) });
             continue;
         }
         number += 1;

@@ -1,6 +1,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::image::DiffId;
 use crate::rootfs::{Files, RootPath};
@@ -11,48 +11,97 @@ use crate::store::{Store, TempDir};
 #[derive(Debug)]
 pub(super) struct Tree {
     files: Arc<TreeFiles>,
-    home: Mutex<Option<Home>>,
+    place: Mutex<Place>,
 }
 
 #[derive(Debug)]
-struct Home {
+struct Place {
     path: PathBuf,
-    /// Whoever is last to use the directory removes it.
-    _temp: Arc<TempDir>,
+    /// Whoever is last to use the directory removes it; none once the store has it.
+    temp: Option<Arc<TempDir>>,
+    /// Processes that have the directory mounted by its path.
+    pins: usize,
+    /// The name it is to get once nobody does.
+    wanted: Option<(Arc<Store>, DiffId)>,
 }
+
+/// Keeps a tree at its path.
+#[derive(Debug)]
+pub(super) struct Pinned(Arc<Tree>);
 
 impl Tree {
     /// A tree of the store.
     pub(super) fn stored(path: &Path) -> io::Result<Self> {
-        Ok(Self { files: Arc::new(TreeFiles::open(path)?), home: Mutex::new(None) })
+        Self::at(path.to_owned(), None)
     }
 
     /// A tree at `path` in `temp`.
     pub(super) fn temporary(path: PathBuf, temp: Arc<TempDir>) -> io::Result<Self> {
+        Self::at(path, Some(temp))
+    }
+
+    fn at(path: PathBuf, temp: Option<Arc<TempDir>>) -> io::Result<Self> {
         let files = Arc::new(TreeFiles::open(&path)?);
-        Ok(Self { files, home: Mutex::new(Some(Home { path, _temp: temp })) })
+        Ok(Self { files, place: Mutex::new(Place { path, temp, pins: 0, wanted: None }) })
     }
 
-    /// Gives the tree its name in the store. Where another build was first, this one stays where it is until nobody uses it.
-    pub(super) fn adopt(&self, store: &Store, diff_id: &DiffId) -> io::Result<()> {
-        let mut home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = &*home {
-            store.adopt_tree(diff_id, &place.path)?;
-            if !place.path.exists() {
-                *home = None;
-            }
+    /// Gives the tree its name in the store, at the latest when nobody has it mounted.
+    pub(super) fn adopt(&self, store: &Arc<Store>, diff_id: &DiffId) -> io::Result<()> {
+        let mut place = self.lock();
+        if place.temp.is_none() {
+            return Ok(());
         }
-        Ok(())
+        place.wanted = Some((Arc::clone(store), *diff_id));
+        place.move_if_free()
     }
 
-    /// A path that survives [`Tree::adopt`].
-    pub(super) fn path(&self) -> PathBuf {
-        self.files.path()
+    /// Holds the tree where it is: a mount in a new namespace must find it by its path.
+    pub(super) fn pin(self: &Arc<Self>) -> Pinned {
+        self.lock().pins += 1;
+        Pinned(Arc::clone(self))
     }
 
     /// The files.
     pub(super) fn files(&self) -> Arc<dyn Files> {
         Arc::clone(&self.files) as Arc<dyn Files>
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    fn move_if_free(&mut self) -> io::Result<()> {
+        if self.pins > 0 {
+            return Ok(());
+        }
+        let Some((store, diff_id)) = self.wanted.take() else { return Ok(()) };
+        store.adopt_tree(&diff_id, &self.path)?;
+        // Where another build was first, this one stays where it is until nobody uses it.
+        if !self.path.exists() {
+            self.temp = None;
+            if let Some(path) = store.tree(&diff_id) {
+                self.path = path;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Pinned {
+    /// Where the tree is, as long as this lives.
+    pub(super) fn path(&self) -> PathBuf {
+        self.0.lock().path.clone()
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        let mut place = self.0.lock();
+        place.pins -= 1;
+        // A tree that does not get its name is made again from its blob.
+        let _best_effort = place.move_if_free();
     }
 }
 

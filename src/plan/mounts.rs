@@ -167,6 +167,9 @@ impl Fields {
             "ssh" => return self.ssh(cwd, ssh_index, read_only),
             _ => {}
         }
+        if kind == "tmpfs" && self.source.is_some() {
+            return Err(wrong("D-39", "unexpected key 'source' for mount type 'tmpfs'"));
+        }
         let written = self.target.clone().unwrap_or_default();
         let target = absolute(cwd, &written);
         if target == "/" {

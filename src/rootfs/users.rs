@@ -110,6 +110,8 @@ pub fn run_user(root: &RootFs, spec: &str) -> Result<RunUser, UserError> {
         }
         Who::Nobody => (gid, entry.map_or_else(|| Ok(Vec::new()), |entry| groups_with(root, &entry.name))?),
     };
+    // The group itself is among the further groups, as container runtimes have it.
+    let groups = std::iter::once(gid).chain(groups.into_iter().filter(|other| *other != gid)).collect();
     Ok(RunUser { uid, gid, groups, home })
 }
 

@@ -13,27 +13,28 @@ use super::sys;
 ///
 /// `proc` is the machine's `/proc`.
 pub(super) fn wait_and_kill(pid: i32, proc: &OwnedFd) -> i32 {
-    let status = wait_for(pid);
-    // The process leads its own group. Whatever left that is found as a child sooner or later, since the orphans of
-    // whoever is killed come to this process.
+    let has_ended = wait_for(pid);
+    // The process leads its own group, whose number is taken as long as the process is not waited for. Whatever left the
+    // group is found as a child sooner or later, since the orphans of whoever is killed come to this process.
     sys::signal_process(-pid, libc::SIGKILL);
+    let status = sys::wait(pid);
     while kill_children(proc) {
         sys::wait(-1);
     }
-    status
+    if has_ended { status } else { -1 }
 }
 
-fn wait_for(pid: i32) -> i32 {
+/// Whether it ended by itself. It is still to be waited for.
+fn wait_for(pid: i32) -> bool {
     loop {
-        loop {
-            match sys::reap() {
-                Some((ended, status)) if ended == pid => return status,
-                Some(_) => {}
-                None => break,
+        while let Some(ended) = sys::ended_child() {
+            if ended == pid {
+                return true;
             }
+            sys::wait(ended);
         }
         if sys::wait_for_signal(&[libc::SIGCHLD, libc::SIGTERM]) == libc::SIGTERM {
-            return -1;
+            return false;
         }
     }
 }

@@ -1,10 +1,227 @@
-//! Rung `chroot`: for root without `CAP_SYS_ADMIN`.
+//! Rung `chroot`: for root without `CAP_SYS_ADMIN`, who can mount nothing and make no namespaces.
+//!
+//! What a mount would cover is moved out of the root for the time of the step, and something like the mount is put in its
+//! place; afterwards it is moved back. So the layer is the same as on the other rungs. A read-only mount can be written
+//! to here, but nothing of that stays.
 
+use std::ffi::OsStr;
+use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::rc::Rc;
 
-use super::{Exit, Process, SandboxError};
+use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Uid, makedev};
+use rustix::io::Errno;
+use rustix::thread::UnshareFlags;
 
-/// Runs the process to its end.
-pub(super) fn run(_process: &Process<'_>, _output: OwnedFd) -> Result<Exit, SandboxError> {
-    Err(SandboxError::Unsupported { what: "running a process".to_owned(), isolation: super::Isolation::Chroot })
+use super::copy::{Name, copy, remove};
+use super::devices::{NODES, open_null};
+use super::launch::{Launch, Room};
+use super::place::{Missing, Places, keeping_time, open_host};
+use super::{Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, network_files, sys};
+
+/// Runs the process to its end. To be called on a thread that does nothing else afterwards.
+pub(super) fn run(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
+    let unsupported = |what: &str| SandboxError::Unsupported { what: what.to_owned(), isolation: Isolation::Chroot };
+    let Root::Directory(root) = process.root else { return Err(unsupported("an overlay")) };
+    sys::unshare(UnshareFlags::FS).doing("separate the working directory")?;
+    if process.no_network {
+        let separated = sys::unshare(UnshareFlags::NEWNET).and_then(|()| sys::raise_loopback());
+        separated.map_err(|_refused| unsupported("`--network=none`"))?;
+    }
+    // Permission bits below are meant as they are written.
+    rustix::process::umask(Mode::empty());
+
+    let mut scene = Scene::new(root).doing("open the root file system")?;
+    let result = scene.set_up(process, output).and_then(|launch| launch.run(process));
+    let cleaned = scene.leave().doing("put back what mounts covered");
+    result.and_then(|exit| cleaned.map(|()| exit))
+}
+
+/// What is changed in the root for the time of one step.
+struct Scene {
+    places: Places,
+    root: OwnedFd,
+    /// Beside the root, on the same file system.
+    aside: tempfile::TempDir,
+    aside_directory: OwnedFd,
+    covers: Vec<Cover>,
+}
+
+/// Something put in the place of something else.
+struct Cover {
+    parent: Rc<OwnedFd>,
+    name: Vec<u8>,
+    /// The name under which the original waits.
+    aside: String,
+    /// Where changes go: a directory of this machine, and a name there.
+    source: Option<(OwnedFd, Vec<u8>)>,
+}
+
+impl Scene {
+    fn new(root: &Path) -> io::Result<Self> {
+        let beside = root.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        let aside = tempfile::Builder::new().prefix(".aside-").tempdir_in(beside)?;
+        let aside_directory = open_host(aside.path())?;
+        Ok(Self {
+            places: Places::new(open_host(root)?),
+            root: open_host(root)?,
+            aside,
+            aside_directory,
+            covers: vec![],
+        })
+    }
+
+    fn set_up(&mut self, process: &Process<'_>, output: OwnedFd) -> Result<Launch, SandboxError> {
+        for target in ["/proc", "/sys"] {
+            self.cover(target, Missing::Directory, None, |place| make_directory(place, 0o555))?;
+        }
+        self.cover("/dev", Missing::Directory, None, make_dev)?;
+        let resolv_conf = network_files::resolv_conf(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
+        let hosts = network_files::hosts(process.hostname, process.hosts);
+        for (target, text) in [("/etc/hosts", hosts), ("/etc/resolv.conf", resolv_conf)] {
+            self.cover(target, Missing::File, None, |place| make_file(place, text.as_bytes(), 0o644, (0, 0)))?;
+        }
+        let mut mounts: Vec<_> = process.mounts.iter().collect();
+        mounts.sort_by(|a, b| a.target.cmp(&b.target));
+        for mount in mounts {
+            self.emulate(mount)?;
+        }
+        let cwd = self.places.find(process.cwd, Missing::Kept(process.user)).doing("make the working directory")?;
+        // It is entered by the process, but what it is shows here.
+        rustix::process::fchdir(&cwd.file).doing("enter the working directory")?;
+        rustix::process::umask(Mode::from_raw_mode(0o022));
+        let room = Room::Chroot {
+            root: self.root.try_clone().doing("open the root file system")?,
+            cwd: cwd.file.try_clone().doing("enter the working directory")?,
+            proc: open_host(Path::new("/proc")).doing("open /proc")?,
+        };
+        Launch::new(process, room, open_null().doing("open /dev/null")?, output).doing("prepare the process")
+    }
+
+    fn emulate(&mut self, mount: &SandboxMount) -> Result<(), SandboxError> {
+        let failed = |source: io::Error| SandboxError::Mount { target: mount.target.clone(), source };
+        match &mount.kind {
+            SandboxMountKind::Tmpfs(_) => {
+                self.cover(&mount.target, Missing::Directory, None, |place| make_directory(place, 0o1777))
+            }
+            SandboxMountKind::File { content, mode, uid, gid } => {
+                let owner = (*uid, *gid);
+                self.cover(&mount.target, Missing::File, None, |place| make_file(place, content, *mode, owner))
+            }
+            SandboxMountKind::Bind(path) => {
+                let (directory, name) = split(path).map_err(failed)?;
+                let source = Name::new(&directory, &name);
+                let is_directory = path.is_dir();
+                let missing = if is_directory { Missing::Directory } else { Missing::File };
+                let back = if mount.read_only { None } else { Some(split(path).map_err(failed)?) };
+                self.cover(&mount.target, missing, back, |place| copy(source, place))
+            }
+        }
+    }
+
+    /// Moves what is at `target` out of the root, and has `make` put something else there.
+    fn cover(
+        &mut self,
+        target: &str,
+        missing: Missing<'_>,
+        source: Option<(OwnedFd, Vec<u8>)>,
+        make: impl FnOnce(Name<'_>) -> io::Result<()>,
+    ) -> Result<(), SandboxError> {
+        let failed = |source: io::Error| SandboxError::Mount { target: target.to_owned(), source };
+        let place = self.places.find(target, missing).map_err(failed)?;
+        let Some((parent, name)) = place.parent else {
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is the root directory")));
+        };
+        let there = rustix::fs::fstat(&place.file).map_err(|errno| failed(errno.into()))?.st_mode;
+        let is_directory = FileType::from_raw_mode(there) == FileType::Directory;
+        if is_directory != matches!(missing, Missing::Directory) {
+            return Err(failed(if is_directory { Errno::ISDIR } else { Errno::NOTDIR }.into()));
+        }
+        let aside = self.covers.len().to_string();
+        let put = keeping_time(&*parent, || {
+            rustix::fs::renameat(&*parent, &*name, &self.aside_directory, &aside)?;
+            Ok(make(Name::new(&parent, &name)))
+        });
+        // From the renaming on there is something to put back, whatever failed then.
+        let put = put.map_err(failed)?;
+        self.covers.push(Cover { parent, name, aside, source });
+        put.map_err(failed)
+    }
+
+    /// Takes the changes home and puts everything back.
+    fn leave(self) -> io::Result<()> {
+        rustix::process::chdir("/")?;
+        let mut result = Ok(());
+        for cover in self.covers.into_iter().rev() {
+            result = result.and(cover.uncover(&self.aside_directory));
+        }
+        result.and(self.places.clean()).and(self.aside.close())
+    }
+}
+
+impl Cover {
+    fn uncover(self, aside: &OwnedFd) -> io::Result<()> {
+        let place = Name::new(&self.parent, &self.name);
+        let copied = match &self.source {
+            Some((directory, name)) => copy(place, Name::new(directory, name)),
+            None => Ok(()),
+        };
+        let uncovered = keeping_time(&*self.parent, || {
+            missing_is_fine(remove(place))?;
+            missing_is_fine(Ok(rustix::fs::renameat(aside, &*self.aside, &*self.parent, &*self.name)?))
+        });
+        missing_is_fine(copied).and(missing_is_fine(uncovered))
+    }
+}
+
+/// A step can remove here what it could not if it were mounted, even the directory around it.
+fn missing_is_fine(result: io::Result<()>) -> io::Result<()> {
+    result.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+/// The directory that holds `path`, opened, and its name there.
+fn split(path: &Path) -> io::Result<(OwnedFd, Vec<u8>)> {
+    let path = path.canonicalize()?;
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name().map(OsStr::as_bytes)) else {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "the root directory cannot be copied"));
+    };
+    Ok((open_host(parent)?, name.to_vec()))
+}
+
+fn make_directory(place: Name<'_>, mode: u32) -> io::Result<()> {
+    Ok(rustix::fs::mkdirat(place.directory, place.name, Mode::from_raw_mode(mode))?)
+}
+
+fn make_file(place: Name<'_>, content: &[u8], mode: u32, owner: (u32, u32)) -> io::Result<()> {
+    let how = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(place.directory, place.name, how, Mode::from_raw_mode(0o600))?;
+    io::Write::write_all(&mut std::fs::File::from(file.try_clone()?), content)?;
+    rustix::fs::fchown(&file, Some(Uid::from_raw(owner.0)), Some(Gid::from_raw(owner.1)))?;
+    Ok(rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?)
+}
+
+/// A `/dev` with the usual nodes, as far as they can be made; without them, `null` is a file that swallows what it gets.
+fn make_dev(place: Name<'_>) -> io::Result<()> {
+    make_directory(place, 0o755)?;
+    let how = OFlags::PATH | OFlags::CLOEXEC;
+    let dev = rustix::fs::openat(place.directory, place.name, how, Mode::empty())?;
+    for (name, major, minor) in NODES {
+        let mode = Mode::from_raw_mode(0o666);
+        let _not_permitted = rustix::fs::mknodat(&dev, name, FileType::CharacterDevice, mode, makedev(major, minor));
+    }
+    let usable = rustix::fs::openat(&dev, "null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).is_ok();
+    if !usable {
+        missing_is_fine(remove(Name::new(&dev, b"null")))?;
+        make_file(Name::new(&dev, b"null"), b"", 0o666, (0, 0))?;
+    }
+    make_directory(Name::new(&dev, b"shm"), 0o1777)
+}
+
+/// Whether this process can change its root directory; tried on a thread of its own, which then ends.
+pub(super) fn try_out() -> io::Result<()> {
+    sys::unshare(UnshareFlags::FS)?;
+    rustix::fs::openat(CWD, "/proc/self/status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    Ok(rustix::process::chroot("/")?)
 }

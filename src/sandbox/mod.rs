@@ -5,6 +5,7 @@
 
 mod adopt;
 mod chroot;
+mod copy;
 mod devices;
 mod launch;
 mod mask;
@@ -13,6 +14,7 @@ mod namespaces;
 mod network_files;
 mod overlay;
 mod place;
+mod probe;
 mod run;
 mod seccomp;
 mod spec;
@@ -22,6 +24,7 @@ mod tests;
 
 use std::io;
 
+pub use probe::{Probe, can_overlay_in, probe};
 pub use run::run;
 pub use spec::{Exit, HostEntry, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, User};
 

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::thread::UnshareFlags;
 
@@ -192,4 +192,35 @@ fn mount_root(root: &Root, devices: Devices) -> io::Result<(Scratch, OwnedFd)> {
             Ok((scratch, root))
         }
     }
+}
+
+/// Tries what a step needs and undoes it with the thread, which is to end: an overlay in memory, or one whose upper and
+/// work directory are in `room`.
+pub(super) fn try_out(room: Option<&Path>) -> io::Result<()> {
+    let outside = open_host(Path::new("/"))?;
+    unshare(false).map_err(|error| match error {
+        SandboxError::Setup { source, .. } => source,
+        other => io::Error::other(other),
+    })?;
+    let directory = if let Some(room) = room {
+        open_host(room)?
+    } else {
+        let memory = new("tmpfs", &[], MountAttrFlags::empty())?;
+        for name in ["upper", "work"] {
+            rustix::fs::mkdirat(&memory, name, Mode::from_raw_mode(0o755))?;
+        }
+        // Over any directory there is; only this thread sees it.
+        attach(&memory, open_host(&std::env::temp_dir())?)?;
+        memory
+    };
+    let open = |name| rustix::fs::openat(&directory, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    let (upper, work) = (open("upper")?, open("work")?);
+    let scratch = Scratch::new(&work)?;
+    let layers = Layers { lowers: vec![scratch.directory("empty")?], upper, work };
+    let overlay = layers.mount(scratch.root(), "root", Devices::Inert)?;
+    pivot(overlay.as_fd())?;
+    drop((overlay, layers, scratch, directory));
+    unmount("/", UnmountFlags::DETACH)?;
+    rustix::process::fchdir(outside)?;
+    Ok(rustix::process::chroot(".")?)
 }

@@ -99,3 +99,45 @@ pub(super) enum Devices {
 fn descriptor_path(file: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
+    use rustix::thread::UnshareFlags;
+
+    use super::*;
+    use crate::sandbox::{place::open_host, sys};
+
+    #[test]
+    fn older_kernels_get_all_lowers_at_once() {
+        if !rustix::process::geteuid().is_root() {
+            let skipped = "SKIPPED: not root\n";
+            std::io::Write::write_all(&mut io::stderr(), skipped.as_bytes()).expect("stderr");
+            return;
+        }
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = |name: &str| dir.path().join(name);
+        let names: Vec<_> = (0..100).map(|number| format!("lower:{number}")).collect();
+        for name in names.iter().map(String::as_str).chain(["upper", "work", "root"]) {
+            fs::create_dir(path(name)).expect("create");
+        }
+        fs::write(path("lower:99").join("top"), "99").expect("write");
+        let mount_and_write = || {
+            sys::unshare(UnshareFlags::FS | UnshareFlags::NEWNS).expect("unshared");
+            mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).expect("private");
+            let open = |name: &str| open_host(&path(name)).expect("open");
+            let lowers = names.iter().map(|name| open(name)).collect();
+            let layers = Layers { lowers, upper: open("upper"), work: open("work") };
+            let place = open_host(dir.path()).expect("open");
+            layers.mount_at_once(&place, "root", Devices::Inert).expect("mounted");
+            let root = path("root");
+            assert_eq!(fs::read_to_string(root.join("top")).expect("there"), "99");
+            fs::write(root.join("new"), "x").expect("write");
+            unmount(&root, UnmountFlags::DETACH).expect("unmounted");
+        };
+        std::thread::scope(|scope| scope.spawn(mount_and_write).join().expect("no panic"));
+        assert_eq!(fs::read_to_string(path("upper").join("new")).expect("there"), "x");
+    }
+}

@@ -127,7 +127,7 @@ impl Stub {
             }
             Ok(())
         });
-        match removed.as_ref().map_err(|error| Errno::from_io_error(error)) {
+        match removed.as_ref().map_err(Errno::from_io_error) {
             // Used, or replaced or removed by the process: then it is part of the layer.
             Err(Some(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR | Errno::ISDIR | Errno::NOENT)) => Ok(()),
             _ => removed,

@@ -112,7 +112,7 @@ pub(super) fn run_beside<T: Sync>(
 /// All signals of the calling thread must be blocked. `run` must not panic.
 pub(super) fn run_until_execution<T: Sync>(stack: &Stack, flags: c_int, run: fn(&T), data: &T) -> Result<i32, Errno> {
     let entry = Entry { run, data };
-    let flags = flags | libc::CLONE_VM | libc::CLONE_VFORK;
+    let flags = flags | libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: as in `run_beside`; with CLONE_VFORK this thread does not run while the process uses its memory.
     let pid = unsafe { libc::clone(enter::<T>, stack.top(), flags, ptr::from_ref(&entry).cast_mut().cast()) };
     if pid < 0 { Err(last_errno()) } else { Ok(pid) }
@@ -143,12 +143,17 @@ pub(super) fn wait(pid: i32) -> c_int {
     }
 }
 
-/// Takes a child that has ended, if there is one: its id and status.
-pub(super) fn reap() -> Option<(i32, c_int)> {
-    let mut status = -1;
-    // SAFETY: `status` is valid for writing.
-    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::WNOHANG) };
-    (pid > 0).then_some((pid, status))
+/// The id of a child that has ended and is still to be waited for, if there is one.
+pub(super) fn ended_child() -> Option<i32> {
+    let mut information = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let how = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    // SAFETY: `information` is valid for writing; all zeros, as it stays where no child has ended, is a valid value, and
+    // `si_pid` is set for what `waitid` reports.
+    let pid = unsafe {
+        libc::waitid(libc::P_ALL, 0, information.as_mut_ptr(), how);
+        information.assume_init().si_pid()
+    };
+    (pid > 0).then_some(pid)
 }
 
 /// How a status of `waitpid` reads: the signal that ended the process, or its code.

@@ -10,7 +10,7 @@ use crate::snapshot::TreeFiles;
 use super::Patterns;
 use super::assemble::assemble;
 use super::index::{self, Index, Remembered};
-use super::walk::{Tracked, Walk};
+use super::walk::{Memory, Tracked, Walk};
 
 /// A build context cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -76,17 +76,27 @@ impl Context {
         &self.root
     }
 
-    /// Writes all digests that are known by now to the index, aside and then in its place. Its directory must exist.
+    /// Writes what is known by now, digests above all, to the index, aside and then in its place. Its directory must exist.
     /// Nothing is written when the index would only say the same again.
     pub fn remember(&self) -> io::Result<()> {
         let Some(index) = &self.index else { return Ok(()) };
-        let known: Vec<_> = self.tracked.iter().filter_map(|file| Some((file, digest(file)?))).collect();
-        if known.len() == self.indexed && known.iter().all(|(file, _)| file.remembered) {
+        let same = self.tracked.iter().all(|file| match file.memory {
+            Memory::Nothing => false,
+            Memory::Stamp => digest(file).is_none(),
+            Memory::Digest => true,
+        });
+        if same && self.tracked.len() == self.indexed {
             return Ok(());
         }
-        let mut files: Vec<_> = known
-            .into_iter()
-            .map(|(file, digest)| Remembered { path: file.path.as_bytes(), stamp: file.stamp, digest })
+        let mut files: Vec<_> = self
+            .tracked
+            .iter()
+            .map(|file| Remembered {
+                path: file.path.as_bytes(),
+                stamp: file.stamp,
+                digest: digest(file),
+                xattrs: file.inode.meta.xattrs.iter().map(|(name, value)| (&**name, &**value)).collect(),
+            })
             .collect();
         files.sort_unstable_by_key(|file| file.path);
         index::write(index, self.begun, files)
@@ -126,7 +136,11 @@ mod tests {
 
     fn names(context: &Context) -> Vec<String> {
         let mut names = Vec::new();
-        context.root().walk(&mut |path, _| Ok::<_, ()>(names.push(path.to_string()))).unwrap();
+        let mut push = |path: &RootPath, _: &Node| {
+            names.push(path.to_string());
+            Ok::<_, ()>(())
+        };
+        context.root().walk(&mut push).unwrap();
         names
     }
 
@@ -192,9 +206,9 @@ mod tests {
 
     #[test]
     fn ctx_2_large_and_deep_directories_are_whole() {
-        let files: Vec<(String, &str)> = (0..3000)
-            .map(|n| (if n % 3 == 0 { format!("{n}/{}x", "d/".repeat(n / 300)) } else { n.to_string() }, ""))
-            .collect();
+        let name =
+            |n: usize| if n.is_multiple_of(100) { format!("{n}/{}x", "d/".repeat(n / 50)) } else { n.to_string() };
+        let files: Vec<(String, &str)> = (0..1300).map(|n| (name(n), "")).collect();
         let rows: Vec<(&str, &str)> = files.iter().map(|(path, text)| (&**path, *text)).collect();
         let dir = tree(&rows);
         let context = open(dir.path(), "", None);
