@@ -1,4 +1,6 @@
 //! What may be typed. Checked further in [`super::options`].
+#![expect(clippy::doc_markdown, reason = "the comments are the texts of --help")]
+#![expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 
 use std::path::PathBuf;
 

@@ -80,7 +80,9 @@ fn tell(mode: ProgressMode, options: &Options, outcome: &Outcome) {
         }
         ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain => {
             let mut text = render::diagnostics(&outcome.source, &outcome.warnings, render::colours());
-            text.push_str(&format!("image {}\n", outcome.image_id));
+            text.push_str("image ");
+            text.push_str(&outcome.image_id.to_string());
+            text.push('\n');
             if options.tags.is_empty() && options.outputs.is_empty() {
                 text.push_str("hint: the image is in the store only; name it with `-t`, or write it with `-o`\n");
             }

@@ -69,7 +69,7 @@ pub(super) struct Failure {
     pub(super) kind: Kind,
     message: String,
     hint: Option<String>,
-    diagnostics: Option<(SourceText, Vec<Diagnostic>)>,
+    diagnostics: Option<Box<(SourceText, Vec<Diagnostic>)>>,
 }
 
 impl Failure {
@@ -136,7 +136,7 @@ impl Failure {
 
     /// In rustc's style.
     fn text(&self, colours: bool) -> String {
-        let Some((source, diagnostics)) = &self.diagnostics else {
+        let Some((source, diagnostics)) = self.diagnostics.as_deref() else {
             return render::message("error", &self.message, self.hint.as_deref(), colours);
         };
         let mut text = render::diagnostics(source, diagnostics, colours);
@@ -151,7 +151,7 @@ impl Failure {
     /// One object for each diagnostic, and a last one, `failure`, with `kind`, `exit`, `message` and `hint`.
     fn objects(&self) -> Vec<Value> {
         let mut objects = Vec::new();
-        if let Some((source, diagnostics)) = &self.diagnostics {
+        if let Some((source, diagnostics)) = self.diagnostics.as_deref() {
             objects.extend(diagnostics.iter().map(|found| render::diagnostic_json(source, found)));
         }
         objects.push(json!({
@@ -177,7 +177,10 @@ impl From<BuildError> for Failure {
         match error {
             BuildError::Dockerfile { source_text, diagnostics } => {
                 let message = "the Dockerfile could not be built".to_owned();
-                Self { diagnostics: Some((source_text, diagnostics)), ..Self::new(Kind::Dockerfile, message, None) }
+                Self {
+                    diagnostics: Some(Box::new((source_text, diagnostics))),
+                    ..Self::new(Kind::Dockerfile, message, None)
+                }
             }
             BuildError::Usage { message, help } => Self::usage(message, help.as_deref()),
             BuildError::Cancelled => Self::interrupted(),

@@ -33,6 +33,7 @@ pub(super) struct Unsupported {
 
 /// Flags that change nothing here (cli.md, rows marked N, and the limits of RUN marked o).
 #[derive(clap::Args, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Ignored {
     #[arg(long, hide = true)]
     builder: Option<String>,

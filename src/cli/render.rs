@@ -20,11 +20,9 @@ pub(super) fn colours() -> bool {
 /// A message about no place in a file.
 pub(super) fn message(level: &str, text: &str, hint: Option<&str>, colours: bool) -> String {
     let tint = |code: u8, word: &str| if colours { format!("\x1b[1;{code}m{word}\x1b[0m") } else { word.to_owned() };
-    let mut out = format!("{}: {}\n", tint(if level == "error" { 31 } else { 33 }, level), printable(text));
-    if let Some(hint) = hint {
-        out.push_str(&format!("{}: {}\n", tint(36, "hint"), printable(hint)));
-    }
-    out
+    let first = format!("{}: {}\n", tint(if level == "error" { 31 } else { 33 }, level), printable(text));
+    let hint = hint.map(|hint| format!("{}: {}\n", tint(36, "hint"), printable(hint)));
+    first + &hint.unwrap_or_default()
 }
 
 /// Without characters that steer a terminal: a message may quote any text of the user's.
@@ -65,7 +63,7 @@ fn diagnostic(source: &SourceText, found: &Diagnostic, colours: bool) -> String 
         group = group.element(Level::HELP.message(help.as_str()));
     }
     let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
-    let mut text = renderer.render(&[group]).to_string();
+    let mut text = renderer.render(&[group]);
     text.push('\n');
     text
 }
@@ -217,6 +215,22 @@ mod tests {
         let got = message("error", "a\x1b[2Jb", Some("c\rd"), false);
         assert_eq!(got, "error: a[2Jb\nhint: cd\n");
         assert!(message("error", "a", None, true).starts_with("\x1b[1;31merror\x1b[0m: a"));
+    }
+
+    #[test]
+    fn a_message_of_several_lines_stays_one_message() {
+        let source = SourceText { name: "Dockerfile".into(), text: "RUN <<EOF\na\nb\nEOF\n".into() };
+        let message = "process \"/bin/sh -c a\nb\n\" did not complete successfully: exit code: 1";
+        let found = Diagnostic::error("D-51", Span { start: 0, end: 18 }, Lines { first: 1, last: 4 }, message);
+        insta::assert_snapshot!(diagnostic(&source, &found, false), @r#"
+            error: process "/bin/sh -c a
+                   b
+                   " did not complete successfully: exit code: 1
+             --> Dockerfile:1:1
+              |
+            1 | RUN <<EOF
+              | ^^^^^^^^^
+        "#);
     }
 
     #[test]

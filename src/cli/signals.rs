@@ -9,10 +9,11 @@ use crate::progress::Cancel;
 
 /// Sets `cancel` when a signal comes. With the second the process ends as the signal would have ended it.
 ///
-/// A signal that was ignored when kiln started stays so: `nohup` means it.
+/// A hang-up that was ignored when kiln started stays so: `nohup` means it.
 pub(super) fn watch(cancel: &Cancel) -> io::Result<()> {
     let ignored = std::fs::read_to_string("/proc/self/status").map(|status| ignored(&status)).unwrap_or_default();
-    let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    let wanted =
+        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || (ignored >> (SIGHUP - 1)) & 1 == 0);
     let mut signals = Signals::new(wanted)?;
     let cancel = cancel.clone();
     std::thread::spawn(move || {

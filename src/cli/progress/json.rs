@@ -85,19 +85,11 @@ impl State {
 
 /// How many of the bytes do not belong to a character that may still be completed.
 fn whole(bytes: &[u8]) -> usize {
-    match std::str::from_utf8(bytes) {
-        Ok(_) => bytes.len(),
-        // The error of a cut character has no length; other wrong bytes are replaced where they are.
-        Err(_) => {
-            let tail = bytes.len().saturating_sub(3);
-            (tail..bytes.len())
-                .find(|at| {
-                    std::str::from_utf8(&bytes[*at..])
-                        .is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
-                })
-                .unwrap_or(bytes.len())
-        }
-    }
+    // The error of a cut character has no length; other wrong bytes are replaced where they are.
+    let is_cut = |at: &usize| {
+        std::str::from_utf8(&bytes[*at..]).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+    };
+    (bytes.len().saturating_sub(3)..bytes.len()).find(is_cut).unwrap_or(bytes.len())
 }
 
 #[cfg(test)]

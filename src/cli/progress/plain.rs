@@ -73,7 +73,7 @@ impl State {
                 let number = self.begun;
                 self.tasks.insert(task, Task { number, began: now, told: now, ..Task::default() });
                 // A heredoc's lines would look like lines of their own.
-                name.lines().map(|line| format!("#{number} {line}\n")).collect()
+                name.lines().map(|line| format!("#{number} {line}\n")).collect::<Vec<_>>().concat()
             }
             Event::Output { task, bytes } => {
                 return self.tasks.get_mut(&task).map(|task| task.output(&bytes, now)).unwrap_or_default();

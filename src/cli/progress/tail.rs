@@ -91,7 +91,9 @@ mod tests {
             ("tabs and bells", vec!["a\tb\x07\n"], vec!["a    b"]),
         ] {
             let mut tail = Tail::default();
-            pieces.iter().for_each(|piece| tail.push(piece.as_bytes()));
+            for piece in pieces {
+                tail.push(piece.as_bytes());
+            }
             assert_eq!(tail.lines(), want, "{row}");
         }
     }
@@ -99,7 +101,9 @@ mod tests {
     #[test]
     fn a_line_without_end_does_not_grow() {
         let mut tail = Tail::default();
-        (0..100).for_each(|_| tail.push(&[b'x'; 500]));
+        for _ in 0..100 {
+            tail.push(&[b'x'; 500]);
+        }
         assert_eq!(tail.lines()[0].len(), WIDTH);
     }
 }
