@@ -8,6 +8,7 @@ pub mod cli;
 pub mod context;
 pub mod copy;
 pub mod dockerfile;
+pub mod download;
 pub mod exec;
 pub mod image;
 pub mod layer;

@@ -7,10 +7,12 @@ use crate::bases::BaseImage;
 use crate::cache::Input;
 use crate::context::digest_files;
 use crate::copy::{self, Selection, needs_lookup};
+use crate::download;
 use crate::plan::{CopyFrom, CopyOp, CopySource, ImageId, MountFrom, MountKind, Op, Step};
-use crate::rootfs::{Kind, Node, RootFs, RootPath};
+use crate::rootfs::{File, Inode, Kind, Meta, Node, RootFs, RootPath, Time};
 
 use super::state::State;
+use super::tree::Scratch;
 use super::{Build, ExecError};
 
 /// Gives a build what lies outside the plan.
@@ -28,12 +30,10 @@ pub trait Inputs: Sync {
 /// Sources that no rung can read yet.
 pub(super) fn refuse(step: &Step, op: &CopyOp) -> Result<(), ExecError> {
     for source in &op.sources {
-        let (what, name) = match source {
-            CopySource::Url(url) => ("a URL", url),
-            CopySource::Git(reference) => ("a git repository", reference),
-            CopySource::Path(_) | CopySource::Heredoc { .. } => continue,
-        };
-        return Err(ExecError::step("add", step, format!("ADD of {what} is not supported yet: `{name}`")));
+        if let CopySource::Git(name) = source {
+            let message = format!("ADD of a git repository is not supported yet: `{name}`");
+            return Err(ExecError::step("ADD-20", step, message));
+        }
     }
     Ok(())
 }
@@ -69,13 +69,53 @@ impl Build<'_> {
         self.image_state(id).root().cloned()
     }
 
-    /// What a COPY or ADD selects.
+    /// What a COPY or ADD selects. Files by URL are downloaded now: their content is a part of the key (KEY-2).
     pub(super) fn selection(&self, step: &Step, op: &CopyOp) -> Result<Selection, ExecError> {
-        let root = self
-            .copy_source(&op.from)
-            .map_err(|error| ExecError::io(step, "cannot read the files to copy from", &error))?;
-        copy::select(&root, op)
-            .map_err(|error| ExecError::step(error.code(), step, error.to_string()))
+        let failed = |error: io::Error| ExecError::io(step, "cannot read the files to copy from", &error);
+        let mut selection = Selection::default();
+        let mut root = None;
+        for source in &op.sources {
+            let found = match source {
+                CopySource::Path(path) => {
+                    let root = match &root {
+                        Some(root) => root,
+                        None => root.insert(self.copy_source(&op.from).map_err(failed)?),
+                    };
+                    copy::select_path(root, op, path)
+                        .map_err(|error| ExecError::step(error.code(), step, error.to_string()))?
+                }
+                CopySource::Url(url) => self.download(step, op, url)?,
+                CopySource::Heredoc { .. } | CopySource::Git(_) => continue,
+            };
+            selection.append(found);
+        }
+        Ok(selection)
+    }
+
+    fn download(&self, step: &Step, op: &CopyOp, url: &str) -> Result<Selection, ExecError> {
+        let failed = |error: io::Error| ExecError::io(step, "cannot keep a download", &error);
+        let scratch = Scratch::new(self.store).map_err(failed)?;
+        let host = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        let secret = |name: &str| self.inputs.secret(name).map_err(failed);
+        // ADD-11
+        let authorization = match secret(&format!("HTTP_AUTH_HEADER_{host}"))? {
+            Some(header) => Some(String::from_utf8_lossy(&header).trim().to_owned()),
+            None => secret(&format!("HTTP_AUTH_TOKEN_{host}"))?
+                .map(|token| format!("Bearer {}", String::from_utf8_lossy(&token).trim())),
+        };
+        let file = download::download(url, authorization.as_deref(), &scratch.dir().join("file"))
+            .map_err(|error| ExecError::step("ADD-11", step, error.to_string()))?;
+        if let Some(wanted) = &op.checksum
+            && *wanted != file.digest.to_string()
+        {
+            let message = format!("digest mismatch {}: {wanted}", file.digest);
+            return Err(ExecError::step("D-90", step, message));
+        }
+        let mtime = Time { seconds: file.modified, nanos: 0 };
+        let meta = Meta { mtime, ..Meta::with_mode(0o600) };
+        let content = File::at(scratch.files(), RootPath::clamped(b"file"), file.size);
+        let inode = Inode { meta, kind: Kind::File(content) };
+        Ok(Selection::of_file(&file.name, inode, op.unpack == Some(true)))
     }
 
     /// What the key of `step` holds besides its definition and parent (KEY-2, KEY-7, KEY-8).

@@ -132,7 +132,9 @@ impl Build<'_> {
     /// The upper of an overlay becomes the layer's tree.
     fn take_upper(&self, upper: &PathBuf, temp: Arc<TempDir>, old: &RootFs) -> io::Result<Made> {
         let tree = Arc::new(Tree::temporary(upper.clone(), temp)?);
-        let mut changes = snapshot::diff(upper, old, &tree.files())?.changes_since(old)?;
+        let files = tree.files();
+        let mut changes = snapshot::diff(upper, old, &files)?.changes_since(old)?;
+        changes.read_in_place(&files);
         if self.settings.clamp.is_some() {
             self.clamp(&mut changes);
             snapshot::set_times(upper, &changes)?;

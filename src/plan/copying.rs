@@ -1,5 +1,6 @@
 //! COPY and ADD: sources, destination and flags after expansion (COPY-3 to COPY-5, COPY-11, COPY-63, COPY-71, ADD-2, ADD-12).
 
+use crate::copy::Chmod;
 use crate::dockerfile::{AddFlags, CopyFlags, Copying, Diagnostic, Source as From, Word};
 
 use super::evaluate::{Evaluated, Evaluator, Source};
@@ -106,12 +107,9 @@ impl Evaluator<'_> {
         };
         let (chown, chmod) = (optional(&copying.chown)?, optional(&copying.chmod)?);
         if let (Some(mode), Some(word)) = (&chmod, &copying.chmod)
-            && mode.bytes().all(|byte| byte.is_ascii_digit())
-            && !u32::from_str_radix(mode, 8).is_ok_and(|mode| mode <= 0o7777)
+            && let Err(found) = Chmod::parse(mode)
         {
-            let message =
-                format!("invalid chmod parameter: '{mode}'. it should be octal string and between 0 and 07777");
-            return Err(source.error("D-86", word.span, message));
+            return Err(source.error("D-86", word.span, found.to_string()));
         }
         let mut sources = Vec::new();
         for written in &copying.sources {
@@ -194,7 +192,8 @@ fn source_kind(text: String) -> CopySource {
     let has_suffix = std::path::Path::new(path).extension().is_some_and(|extension| extension == "git");
     let is_scp = || {
         let Some((user, rest)) = text.split_once('@') else { return false };
-        let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        let plain =
+            |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         rest.split_once(':').is_some_and(|(host, path)| plain(user) && plain(host) && !path.is_empty())
     };
     if text.starts_with("git://") || text.starts_with("ssh://") || (is_http && has_suffix) || is_scp() {

@@ -268,7 +268,9 @@ impl Evaluator<'_> {
                 self.scope.onbuild.push(onbuild.text.clone());
                 Ok((Op::Meta(MetaOp), None))
             }
-            Command::From { .. } => Err(source.error("D-77", source.at.span, "FROM isn't allowed as an ONBUILD trigger")),
+            Command::From { .. } => {
+                Err(source.error("D-77", source.at.span, "FROM isn't allowed as an ONBUILD trigger"))
+            }
         }
     }
 
@@ -288,6 +290,7 @@ impl Evaluator<'_> {
                 (None, Some(default)) => Some(self.expand(source, default)?),
                 (None, None) => self.planner.stages.globals.get(name),
             };
+            let value = self.planner.epoch_text(name, arg.default.is_none()).or(value);
             if !self.scope.args.iter().any(|known| known == name) {
                 self.scope.args.push(name.to_owned());
             }

@@ -5,6 +5,9 @@ use regex::Regex;
 /// Deepest nesting of `${…}`: more is no Dockerfile that anybody wrote.
 const MAX_DEPTH: usize = 64;
 
+/// How many bytes variables may bring into one word: `ENV A=$A$A` on forty lines must not take all memory.
+const MAX_SUBSTITUTED: usize = 1 << 20;
+
 /// Gives the value of a variable; `None` when it is unset.
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -56,12 +59,14 @@ pub(super) fn expand_body(body: &str, lookup: Lookup<'_>) -> Result<String, Expa
 fn run(word: &str, escape: char, lookup: Lookup<'_>, quotes: bool) -> Result<Pieces, ExpandError> {
     // The reference's scanner drops a byte order mark at the start of every word.
     let word = word.strip_prefix('\u{feff}').unwrap_or(word);
-    let mut expander = Expander { chars: word.chars().collect(), at: 0, escape, lookup, quotes, depth: 0 };
-    expander.until(None, false).map_err(|fail| {
-        let word = word.to_owned();
+    let chars = word.chars().collect();
+    let mut expander = Expander { chars, at: 0, escape, lookup, quotes, depth: 0, left: MAX_SUBSTITUTED };
+    let result = expander.until(None, false);
+    result.map_err(|fail| {
+        let word = expander.line();
         match fail {
             Fail::Syntax(reason) => ExpandError::Syntax { word, reason },
-            Fail::Required(reason) => ExpandError::Required { word, reason },
+            Fail::Required(reason) => ExpandError::Required { word, reason: reason.replace('\n', " ") },
         }
     })
 }
@@ -112,9 +117,32 @@ struct Expander<'a> {
     lookup: Lookup<'a>,
     quotes: bool,
     depth: usize,
+    /// Bytes that variables may still bring.
+    left: usize,
 }
 
 impl Expander<'_> {
+    /// The line that was being read: of a heredoc's body a message can show no more.
+    fn line(&self) -> String {
+        let last = self.at.saturating_sub(1);
+        let start = self.chars[..last].iter().rposition(|c| *c == '\n').map_or(0, |newline| newline + 1);
+        self.chars[start..].iter().take_while(|c| **c != '\n').collect()
+    }
+
+    /// Counts `bytes` that a variable brings.
+    fn charge(&mut self, bytes: usize) -> Result<(), Fail> {
+        let too_long = || Fail::Syntax(format!("variables bring more than {MAX_SUBSTITUTED} bytes"));
+        self.left = self.left.checked_sub(bytes).ok_or_else(too_long)?;
+        Ok(())
+    }
+
+    /// The value of a variable, which counts as brought into the word.
+    fn value(&mut self, name: &str) -> Result<Option<String>, Fail> {
+        let value = (self.lookup)(name);
+        self.charge(value.as_ref().map_or(0, String::len))?;
+        Ok(value)
+    }
+
     fn peek(&self) -> Option<char> {
         self.chars.get(self.at).copied()
     }
@@ -235,7 +263,7 @@ impl Expander<'_> {
         if self.peek() != Some('{') {
             let name = self.name();
             // EXP-21
-            return Ok(if name.is_empty() { "$".to_owned() } else { (self.lookup)(&name).unwrap_or_default() });
+            return Ok(if name.is_empty() { "$".to_owned() } else { self.value(&name)?.unwrap_or_default() });
         }
         self.at += 1;
         match self.peek() {
@@ -244,10 +272,12 @@ impl Expander<'_> {
             _ => {}
         }
         let name = self.name();
-        let unsupported = |modifier: String| Err(Fail::Syntax(format!("unsupported modifier ({modifier}) in substitution")));
+        let unsupported =
+            |modifier: String| Err(Fail::Syntax(format!("unsupported modifier ({modifier}) in substitution")));
         match self.next() {
-            None => syntax("syntax error: missing '}'"),
-            Some('}') => Ok((self.lookup)(&name).unwrap_or_default()),
+            // M-3: a newline can only be the end of what should have been closed.
+            None | Some('\n') => syntax("syntax error: missing '}'"),
+            Some('}') => Ok(self.value(&name)?.unwrap_or_default()),
             Some(':') => match self.next() {
                 Some(c @ ('-' | '+' | '?')) => self.default(&name, c, true),
                 Some(c) => unsupported(format!(":{c}")),
@@ -263,7 +293,7 @@ impl Expander<'_> {
     /// EXP-23 and EXP-24.
     fn default(&mut self, name: &str, operator: char, empty_is_unset: bool) -> Result<String, Fail> {
         let word = self.until(Some('}'), false)?.text;
-        let value = (self.lookup)(name);
+        let value = self.value(name)?;
         let is_set = value.as_ref().is_some_and(|value| !(empty_is_unset && value.is_empty()));
         match operator {
             '-' => Ok(if is_set { value.unwrap_or_default() } else { word }),
@@ -278,7 +308,7 @@ impl Expander<'_> {
     /// EXP-25.
     fn trim(&mut self, name: &str, end: char) -> Result<String, Fail> {
         let word = self.until(Some('}'), true)?.text;
-        let value = (self.lookup)(name).unwrap_or_default();
+        let value = self.value(name)?.unwrap_or_default();
         let (pattern, longest) = match word.strip_prefix(end) {
             Some(pattern) => (pattern, true),
             None => (word.as_str(), false),
@@ -299,8 +329,10 @@ impl Expander<'_> {
         self.at += usize::from(all);
         let pattern = self.until(Some('/'), true)?.text;
         let replacement = self.until(Some('}'), true)?.text;
-        let value = (self.lookup)(name).unwrap_or_default();
+        let value = self.value(name)?.unwrap_or_default();
         let pattern = compile(&pattern, true, Place::Anywhere)?;
+        let found = if all { pattern.find_iter(&value).count() } else { 1 };
+        self.charge(found.saturating_mul(replacement.len()))?;
         let with = regex::NoExpand(&replacement);
         Ok(if all { pattern.replace_all(&value, with) } else { pattern.replace(&value, with) }.into_owned())
     }
@@ -411,6 +443,28 @@ mod tests {
         }
         let deep = "${U:-".repeat(100_000);
         assert!(expand(&deep, '\\', &value).is_err());
+    }
+
+    #[test]
+    fn what_variables_bring_is_limited() {
+        let big = |_: &str| Some("a".repeat(MAX_SUBSTITUTED / 2));
+        assert!(expand("$A$A", '\\', &big).is_ok());
+        for word in ["$A$A$A", "${A//a/$A}", "${A:-$A}${A#x}", "\"$A$A$A\""] {
+            let error = expand(word, '\\', &big).unwrap_err().to_string();
+            assert!(error.ends_with("variables bring more than 1048576 bytes"), "{word}: {error}");
+        }
+    }
+
+    #[test]
+    fn copy_63_errors_show_one_line_of_the_body() {
+        for (body, want) in [
+            ("fine\nbroken ${HOME\nmore\n", "failed to process \"broken ${HOME\": syntax error: missing '}'"),
+            ("${\n", "failed to process \"${\": syntax error: missing '}'"),
+            ("a\n${}\nb", "failed to process \"${}\": syntax error: bad substitution"),
+            ("${U?a\nb}", "failed to process \"b}\": U: a b"),
+        ] {
+            assert_eq!(expand_body(body, &value).unwrap_err().to_string(), want, "{body}");
+        }
     }
 
     #[test]

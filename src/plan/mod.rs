@@ -15,6 +15,8 @@ mod ports;
 mod run;
 mod scope;
 mod stages;
+#[cfg(test)]
+mod tests;
 
 pub use model::{
     BaseRef, CopyFrom, CopyOp, CopySource, ImageId, MetaOp, Mount, MountFrom, MountKind, Network, Op, Plan, RunOp,

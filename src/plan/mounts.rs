@@ -23,8 +23,24 @@ pub(super) struct Unlinked {
 }
 
 const KEYS: [&str; 18] = [
-    "type", "from", "source", "src", "target", "dst", "destination", "readonly", "ro", "readwrite", "rw", "required",
-    "size", "id", "sharing", "mode", "uid", "gid",
+    "type",
+    "from",
+    "source",
+    "src",
+    "target",
+    "dst",
+    "destination",
+    "readonly",
+    "ro",
+    "readwrite",
+    "rw",
+    "required",
+    "size",
+    "id",
+    "sharing",
+    "mode",
+    "uid",
+    "gid",
 ];
 
 #[derive(Default)]
@@ -90,7 +106,8 @@ impl Fields {
             return Ok(());
         };
         let key = key.to_lowercase();
-        let value = if key == "from" { raw.to_owned() } else { expand(raw).map_err(|message| wrong("D-16", message))? };
+        let value =
+            if key == "from" { raw.to_owned() } else { expand(raw).map_err(|message| wrong("D-16", message))? };
         let switch = || boolean(&value).ok_or_else(|| wrong("D-38", format!("invalid value for {key}: {value}")));
         let number = |radix| {
             u32::from_str_radix(&value, radix).map_err(|_| wrong("D-38", format!("invalid value {value} for {key}")))
@@ -157,7 +174,8 @@ impl Fields {
             Some("private") => Sharing::Private,
             Some("locked") => Sharing::Locked,
             Some(other) => {
-                let help = suggest(other, ["shared", "private", "locked"]).map(|near| format!("did you mean `{near}`?"));
+                let help =
+                    suggest(other, ["shared", "private", "locked"]).map(|near| format!("did you mean `{near}`?"));
                 return Err(Wrong { help, ..wrong("D-41", format!("unsupported sharing value \"{other}\"")) });
             }
         };
@@ -203,7 +221,10 @@ impl Fields {
         let Some(id) = id.or_else(|| written.as_deref().map(base_name)) else {
             return Err(wrong("D-43", "invalid secret mount. one of source, target required"));
         };
-        let env = self.env.filter(|name| !name.is_empty());
+        let env = self.env;
+        if env.as_deref() == Some("") {
+            return Err(wrong("D-43", "secret mount with an empty env"));
+        }
         let file = env.is_none() || written.is_some();
         let target = match written {
             Some(target) => absolute(cwd, &target),
@@ -239,7 +260,20 @@ impl Fields {
 
 /// The default id of a cache: its target as written, cleaned (RUN-41).
 fn clean(written: &str) -> String {
-    if written.starts_with('/') { absolute("/", written) } else { absolute("/", written)[1..].to_owned() }
+    if written.starts_with('/') {
+        return absolute("/", written);
+    }
+    // What climbs out of the directory it is written in is not the same cache as what stays in it.
+    let climbs = written.split('/').scan(0_i32, |depth, part| {
+        *depth += match part {
+            "" | "." => 0,
+            ".." => -1,
+            _ => 1,
+        };
+        Some(*depth)
+    });
+    let up = usize::try_from(-climbs.min().unwrap_or(0)).unwrap_or(0);
+    format!("{}{}", "../".repeat(up), &absolute("/", written)[1..])
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -266,7 +300,12 @@ fn bytes(text: &str) -> Option<u64> {
         return whole.checked_mul(1 << shift);
     }
     let number: f64 = number.parse().ok().filter(|number| (0.0..1e6).contains(number))?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "checked to be small and positive")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "checked to be small and positive"
+    )]
     let size = (number * (1_u64 << shift) as f64) as u64;
     Some(size)
 }
@@ -293,6 +332,7 @@ mod tests {
             ("type=cache,target=/x,sharing=all", "D-41", "unsupported sharing value \"all\""),
             ("target=/x,sharing=shared", "D-42", "invalid cache sharing set for bind mount"),
             ("type=secret", "D-43", "invalid secret mount. one of source, target required"),
+            ("type=secret,id=a,env=", "D-43", "secret mount with an empty env"),
             ("type=secret,id=a,from=b", "D-43", "secret mount should not have a from"),
             ("type=ssh,source=/x", "D-44", "ssh does not support source"),
             ("type=tmpfs,target=/", "D-45", "invalid mount target \"/\""),
@@ -309,6 +349,10 @@ mod tests {
         let cache = mount("type=cache,target=/root/./c/").unwrap();
         assert!(matches!(&cache.kind, MountKind::Cache { id, mode: 0o755, .. } if id == "/root/c"), "{cache:?}");
         assert!(!cache.read_only);
+        for (target, want) in [("c/./d/", "c/d"), ("../c", "../c"), ("a/../../c", "../c"), ("../../c", "../../c")] {
+            let cache = mount(&format!("type=cache,target={target}")).unwrap();
+            assert!(matches!(&cache.kind, MountKind::Cache { id, .. } if id == want), "{cache:?}");
+        }
         let secret = mount("type=secret,id=a/b").unwrap();
         assert_eq!(secret.target, "/run/secrets/b");
         let variable = mount("type=secret,id=a,env=A").unwrap();

@@ -8,6 +8,9 @@ use super::scope::{Variables, proxies};
 use super::stages::{BaseName, Definition, Stages, error};
 use super::{BaseError, BaseRef, Bases, CopyFrom, Found, MountFrom, Plan, PlanOptions, Stage};
 
+/// The argument that fixes the times of what is built (ARG-13).
+const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
 /// Makes the plan of one build.
 ///
 /// # Errors
@@ -15,21 +18,22 @@ use super::{BaseError, BaseRef, Bases, CopyFrom, Found, MountFrom, Plan, PlanOpt
 pub fn plan(file: &Dockerfile, options: &PlanOptions, bases: &dyn Bases) -> Result<Plan, Vec<Diagnostic>> {
     let stages = Stages::read(file, options)?;
     let epoch = epoch(options, &stages.globals).map_err(|found| vec![*found])?;
-    let planner = Planner { stages: &stages, options, bases, escape: file.escape, proxies: proxies(options) };
-    planner.plan(epoch)
+    let planner = Planner { stages: &stages, options, bases, escape: file.escape, proxies: proxies(options), epoch };
+    planner.plan()
 }
 
 /// `SOURCE_DATE_EPOCH` (ARG-13, TIME-6).
 fn epoch(options: &PlanOptions, globals: &Variables) -> Result<Option<i64>, Box<Diagnostic>> {
-    const NAME: &str = "SOURCE_DATE_EPOCH";
-    let value = options.build_args.get(NAME).cloned().or_else(|| globals.get(NAME)).filter(|value| !value.is_empty());
+    let value = options.build_args.get(EPOCH).cloned().or_else(|| globals.get(EPOCH)).filter(|value| !value.is_empty());
     // With `context` and a local main context it stays unset.
     let Some(value) = value.filter(|value| value != "context") else { return Ok(None) };
     match value.parse::<i64>() {
         Ok(seconds) => Ok(Some(seconds)),
         Err(_) => {
             let found = Diagnostic::nowhere("D-96", format!("invalid SOURCE_DATE_EPOCH: {value}"));
-            Err(Box::new(found.help("give whole seconds since 1970; times of stages and contexts are not supported yet")))
+            Err(Box::new(
+                found.help("give whole seconds since 1970; times of stages and contexts are not supported yet"),
+            ))
         }
     }
 }
@@ -41,6 +45,7 @@ pub(super) struct Planner<'a> {
     bases: &'a dyn Bases,
     pub(super) escape: char,
     pub(super) proxies: Vec<String>,
+    epoch: Option<i64>,
 }
 
 /// What a needed stage starts from.
@@ -59,7 +64,7 @@ enum Base {
 }
 
 impl<'a> Planner<'a> {
-    fn plan(&self, epoch: Option<i64>) -> Result<Plan, Vec<Diagnostic>> {
+    fn plan(&self) -> Result<Plan, Vec<Diagnostic>> {
         let count = self.stages.all.len();
         let mut needed = vec![false; count];
         let mut resolved: Vec<Option<Resolved>> = (0..count).map(|_| None).collect();
@@ -114,7 +119,14 @@ impl<'a> Planner<'a> {
             last.config.labels.extend(self.options.labels.iter().cloned());
         }
         let target = planned.len().saturating_sub(1);
-        Ok(Plan { stages: planned, target, warnings, epoch })
+        Ok(Plan { stages: planned, target, warnings, epoch: self.epoch })
+    }
+
+    /// What an ARG of this `name` gives instead of the text given, if it is the epoch: its number (ARG-13). A default
+    /// in the stage counts only where no build argument is.
+    pub(super) fn epoch_text(&self, name: &str, inherits: bool) -> Option<String> {
+        let given = name == EPOCH && (inherits || self.options.build_args.contains_key(EPOCH));
+        self.epoch.filter(|_| given).map(|epoch| epoch.to_string())
     }
 
     /// Phase 6: the base and its triggers.

@@ -16,7 +16,10 @@ pub(super) fn ports(text: &str) -> Result<Vec<String>, String> {
         return Err(format!("invalid port: {text:?}: no port specified"));
     }
     if !matches!(proto.as_str(), "tcp" | "udp" | "sctp") {
-        return Err(format!("invalid port: {text:?}: invalid proto: {}", text.split_once('/').map_or("", |(_, proto)| proto)));
+        return Err(format!(
+            "invalid port: {text:?}: invalid proto: {}",
+            text.split_once('/').map_or("", |(_, proto)| proto)
+        ));
     }
     let range = range(container).map_err(|_| format!("invalid containerPort: {container}"))?;
     if let Some(host) = host {
@@ -55,9 +58,9 @@ fn range(text: &str) -> Result<(u16, u16), ()> {
 
 /// Linux signals by name.
 const SIGNALS: [&str; 36] = [
-    "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL", "PROF",
-    "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2",
-    "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN", "RTMAX",
+    "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL",
+    "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1",
+    "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN", "RTMAX",
 ];
 
 /// Whether a text names a signal: by number, or by name with or without `SIG`.

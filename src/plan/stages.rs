@@ -69,7 +69,14 @@ impl<'a> Stages<'a> {
         for instruction in file.instructions() {
             match (&instruction.command, all.last_mut()) {
                 (Command::From { platform, image, name }, _) => {
-                    match define(all.len(), &all, instruction, (platform.as_ref(), image, name.as_ref()), file.escape, &globals) {
+                    match define(
+                        all.len(),
+                        &all,
+                        instruction,
+                        (platform.as_ref(), image, name.as_ref()),
+                        file.escape,
+                        &globals,
+                    ) {
                         Ok(found) => all.push(found),
                         Err(found) => errors.push(*found),
                     }
@@ -79,13 +86,15 @@ impl<'a> Stages<'a> {
                         let given = options.build_args.get(&arg.name.text).cloned();
                         let value = match (given, &arg.default) {
                             (Some(given), _) => Some(given),
-                            (None, Some(default)) => match expand(&default.text, file.escape, &|name| globals.get(name)) {
-                                Ok(value) => Some(value),
-                                Err(found) => {
-                                    errors.push(expansion_error(instruction, default.span, &found));
-                                    None
+                            (None, Some(default)) => {
+                                match expand(&default.text, file.escape, &|name| globals.get(name)) {
+                                    Ok(value) => Some(value),
+                                    Err(found) => {
+                                        errors.push(expansion_error(instruction, default.span, &found));
+                                        None
+                                    }
                                 }
-                            },
+                            }
                             (None, None) => None,
                         };
                         if let Some(value) = value {
@@ -134,10 +143,10 @@ impl<'a> Stages<'a> {
         if let Some(named) = self.named(from) {
             return Ok(Some(named));
         }
-        match from.parse::<usize>() {
+        let Ok(number) = from.parse::<i64>() else { return Ok(None) };
+        match usize::try_from(number) {
             Ok(index) if index < self.all.len() => Ok(Some(index)),
-            Ok(index) => Err(format!("invalid stage index {index}")),
-            Err(_) => Ok(None),
+            _ => Err(format!("invalid stage index {number}")),
         }
     }
 
@@ -148,10 +157,9 @@ impl<'a> Stages<'a> {
                 let from = flags.from.as_ref();
                 from.and_then(|from| Some((self.copied_from(&from.text).ok()??, from.span))).into_iter().collect()
             }
-            Command::Run { mounts, .. } => mounts
-                .iter()
-                .filter_map(|mount| Some((self.named(&from_of(&mount.text)?)?, mount.span)))
-                .collect(),
+            Command::Run { mounts, .. } => {
+                mounts.iter().filter_map(|mount| Some((self.named(&from_of(&mount.text)?)?, mount.span))).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -241,7 +249,9 @@ fn define<'a>(
             }
             let parsed = text.parse::<Platform>();
             Some(parsed.map_err(|found| {
-                Box::new(error("D-25", from, word.span, format!("failed to parse platform {text}")).note(found.to_string()))
+                Box::new(
+                    error("D-25", from, word.span, format!("failed to parse platform {text}")).note(found.to_string()),
+                )
             })?)
         }
     };

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use super::{Directory, File, Inode, Kind, Node, RootFs, RootPath};
+use super::{Content, Directory, File, Files, Inode, Kind, Node, RootFs, RootPath};
 
 /// One entry of a layer.
 #[derive(Clone, Debug)]
@@ -59,6 +59,20 @@ impl Change {
 }
 
 impl Changes {
+    /// Lets every new file of `files` be read under the path that its entry has: one inode may have been found under another
+    /// name first, which is no entry.
+    pub fn read_in_place(&mut self, files: &Arc<dyn Files>) {
+        for change in &mut self.0 {
+            let Change::Put { path, inode } = change else { continue };
+            let Kind::File(file) = &inode.kind else { continue };
+            let Content::At { files: holder, path: known } = &file.content else { continue };
+            if Arc::ptr_eq(holder, files) && known != path {
+                let moved = File { digest: file.digest.clone(), ..File::at(Arc::clone(files), path.clone(), file.size) };
+                *inode = Arc::new(Inode { meta: inode.meta.clone(), kind: Kind::File(moved) });
+            }
+        }
+    }
+
     /// No entry keeps a time later than `latest`.
     pub fn clamp_times(&mut self, latest: super::Time) {
         for change in &mut self.0 {

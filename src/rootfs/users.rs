@@ -214,7 +214,8 @@ mod tests {
             ("last", 7, 8, &[], None),
             ("root:root", 0, 0, &[], Some("/root")),
         ] {
-            let want = RunUser { uid, gid, groups: groups.to_vec(), home: want_home.map(str::to_owned) };
+            let groups = [&[gid], groups].concat();
+            let want = RunUser { uid, gid, groups, home: want_home.map(str::to_owned) };
             assert_eq!(run_user(&root, spec).unwrap(), want, "{spec}");
         }
     }
