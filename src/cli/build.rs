@@ -9,9 +9,9 @@ use crate::progress::{Cancel, Event, SharedSink};
 use super::args::{BuildArgs, ProgressMode};
 use super::failure::{Failure, Kind};
 use super::files::ResultFile;
-use super::options::{self, Surroundings};
 use super::progress::{Json, Plain, Quiet, Terminal};
-use super::{out, render, signals};
+use super::surroundings::Surroundings;
+use super::{options, out, render, signals};
 
 /// `kiln build`.
 pub(super) fn run(args: &BuildArgs, around: Surroundings<'_>) -> Result<(), Failure> {

@@ -6,7 +6,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::failure::Failure;
-use super::options::{Checked, Surroundings};
+use super::options::Checked;
+use super::surroundings::Surroundings;
 use super::values;
 
 /// The settings. Unknown keys are errors: a setting that nobody reads misleads.

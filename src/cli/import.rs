@@ -8,8 +8,8 @@ use crate::store::Store;
 
 use super::args::ImportArgs;
 use super::failure::Failure;
-use super::options::{self, Surroundings};
-use super::{out, values};
+use super::surroundings::Surroundings;
+use super::{options, out, values};
 
 /// `kiln import`.
 pub(super) fn run(args: &ImportArgs, around: Surroundings<'_>) -> Result<(), Failure> {

@@ -13,7 +13,9 @@ mod options;
 mod out;
 mod progress;
 mod render;
+mod secret;
 mod signals;
+mod surroundings;
 mod values;
 
 use std::ffi::OsString;
@@ -25,7 +27,7 @@ use clap::{CommandFactory, Parser};
 
 use args::{Args, ProgressMode, Verb};
 use failure::{Failure, Form, Kind};
-use options::Surroundings;
+use surroundings::Surroundings;
 
 /// Runs kiln with `args`, the first of which is the program's name, and gives its exit code (cli.md, EXIT).
 ///

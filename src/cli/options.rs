@@ -1,7 +1,6 @@
 //! From what was typed to what is meant: every value checked, with the way out where it is wrong.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,37 +13,11 @@ use crate::plan::Network;
 use super::args::{BuildArgs, ProgressMode, StoreArgs};
 use super::config::Config;
 use super::failure::Failure;
-use super::values;
+use super::surroundings::Surroundings;
+use super::{secret, values};
 
 /// A value, or what is wrong with it.
 pub(super) type Checked<T> = Result<T, Failure>;
-
-/// What counts besides the arguments.
-#[derive(Clone, Copy)]
-pub(super) struct Surroundings<'a> {
-    /// Looks up an environment variable.
-    pub(super) variable: &'a dyn Fn(&str) -> Option<OsString>,
-    /// Whether standard output is a terminal.
-    pub(super) stdout_is_terminal: bool,
-}
-
-impl Surroundings<'_> {
-    /// A variable that is set to something.
-    pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
-        (self.variable)(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-    }
-
-    /// A variable that is set to some text.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
-        (self.variable)(name).and_then(|value| value.into_string().ok()).filter(|value| !value.is_empty())
-    }
-
-    /// A directory of the base directory specification, where relative paths count as unset.
-    pub(super) fn base_directory(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
-        let own = self.path(variable).filter(|dir| dir.is_absolute());
-        own.or_else(|| self.path("HOME").map(|home| home.join(below_home)))
-    }
-}
 
 /// The directory of the store.
 pub(super) fn store_dir(args: &StoreArgs, around: Surroundings<'_>) -> Checked<PathBuf> {
@@ -120,7 +93,7 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
         },
         hosts: args.add_host.iter().map(|text| values::hosts(text)).collect::<Checked<Vec<_>>>()?.concat(),
         shm_size: args.shm_size.as_deref().map_or(Ok(0), |text| values::size("--shm-size", text))?,
-        secrets: args.secret.iter().map(|text| values::secret(text, around)).collect::<Checked<_>>()?,
+        secrets: args.secret.iter().map(|text| secret::parse(text, around)).collect::<Checked<_>>()?,
         // The reference's command line grants it with the flag.
         allow_network_host: allowed.network_host || network == Network::Host,
         allow_insecure: allowed.insecure,
@@ -205,6 +178,8 @@ fn build_args(given: &[String], around: Surroundings<'_>) -> BTreeMap<String, St
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use clap::Parser;
 
     use super::super::args::{Args, Verb};
