@@ -1,12 +1,33 @@
 //! What may be typed. Checked further in [`super::options`].
+#![expect(clippy::doc_markdown, reason = "the comments are the texts of --help")]
+#![expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
+
+use super::foreign::{Ignored, Unsupported};
+
+const EXIT_CODES: &str = "Exit status: 0 done; 1 the arguments, the Dockerfile or one of its steps failed; 100 a defect of kiln; \
+102 disk or memory ran out; 130 stopped by a signal.";
+
+const EXAMPLES: &str = "Examples:
+  kiln build -t app .                          keep the image in the store as `app`
+  kiln build -t app -o app.tar .               write it as an OCI archive as well
+  kiln build -o type=docker,dest=app.tar .     write what `docker load` and `podman load` read
+  kiln build --build-context base=oci-layout://base.tar -o out.tar .";
 
 /// Turn a Dockerfile into an OCI image, without a daemon and without root
 #[derive(Parser, Debug)]
-#[command(name = "kiln", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(
+    name = "kiln",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    args_override_self = true,
+    after_help = EXIT_CODES
+)]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) verb: Verb,
@@ -15,6 +36,7 @@ pub(super) struct Args {
 #[derive(Subcommand, Debug)]
 pub(super) enum Verb {
     /// Build an image from a Dockerfile
+    #[command(args_override_self = true, after_help = EXAMPLES)]
     Build(Box<BuildArgs>),
     /// Make a one-layer image in the store out of a root filesystem
     Import(ImportArgs),
@@ -25,16 +47,16 @@ pub(super) enum Verb {
 /// How progress is shown.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ProgressMode {
-    /// `tty` on a terminal, else `plain`
+    /// Tty on a terminal, else plain
     Auto,
     /// One line a step, with the last output of the running ones
     Tty,
     /// Every line, never clipped: for logs
     Plain,
-    /// One JSON event a line
+    /// One JSON object a line, errors too
     #[value(alias = "rawjson")]
     Json,
-    /// Nothing
+    /// Nothing but the output of a step that fails
     #[value(alias = "none")]
     Quiet,
 }
@@ -42,19 +64,20 @@ pub(super) enum ProgressMode {
 /// Where the store is.
 #[derive(clap::Args, Debug)]
 pub(super) struct StoreArgs {
-    /// Directory of images and cache [default: $XDG_DATA_HOME/kiln, else ~/.local/share/kiln]
-    #[arg(long, value_name = "DIR", env = "KILN_STORE")]
+    /// Directory of images and cache [env: KILN_STORE] [default: $XDG_DATA_HOME/kiln, else
+    /// ~/.local/share/kiln]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     pub(super) store: Option<PathBuf>,
 }
 
 #[derive(clap::Args, Debug)]
 pub(super) struct BuildArgs {
     /// The build context: a directory, or `-` for an archive or a Dockerfile on standard input
-    #[arg(value_name = "CONTEXT")]
+    #[arg(value_name = "CONTEXT", value_parser = path())]
     pub(super) context: PathBuf,
 
     /// The Dockerfile; `-` reads standard input [default: CONTEXT/Dockerfile]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = path())]
     pub(super) file: Option<PathBuf>,
 
     /// Name the image; may be repeated
@@ -81,8 +104,8 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "STAGE")]
     pub(super) target: Option<String>,
 
-    /// Build for this platform [default: this machine's]
-    #[arg(long, value_name = "OS/ARCH", env = "DOCKER_DEFAULT_PLATFORM")]
+    /// Build for this platform [env: DOCKER_DEFAULT_PLATFORM] [default: this machine's]
+    #[arg(long, value_name = "OS/ARCH")]
     pub(super) platform: Vec<String>,
 
     /// Run every step anew
@@ -101,7 +124,7 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "MODE", default_value = "default")]
     pub(super) network: String,
 
-    /// Grant network.host or security.insecure
+    /// Grant RUN an entitlement: network.host or security.insecure
     #[arg(long, value_name = "ENTITLEMENT", value_delimiter = ',')]
     pub(super) allow: Vec<String>,
 
@@ -125,28 +148,28 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<usize>,
 
-    /// How progress is shown
-    #[arg(long, value_name = "MODE", value_enum, default_value = "auto", env = "BUILDKIT_PROGRESS")]
-    pub(super) progress: ProgressMode,
+    /// How progress is shown, on standard error [env: BUILDKIT_PROGRESS] [default: auto]
+    #[arg(long, value_name = "MODE", value_enum)]
+    pub(super) progress: Option<ProgressMode>,
 
-    /// Print nothing but the image id
+    /// Print nothing but the image id, on standard output
     #[arg(short, long)]
     pub(super) quiet: bool,
 
     /// Write the image id to a file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub(super) iidfile: Option<PathBuf>,
 
     /// Write digests and names as JSON to a file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub(super) metadata_file: Option<PathBuf>,
 
     /// Ask this registry in place of Docker Hub; may be repeated
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(super) registry_mirror: Vec<String>,
 
-    /// The configuration [default: $XDG_CONFIG_HOME/kiln/config.toml]
-    #[arg(long, value_name = "FILE", env = "KILN_CONFIG")]
+    /// The configuration file [env: KILN_CONFIG] [default: $XDG_CONFIG_HOME/kiln/config.toml]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub(super) config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -161,58 +184,6 @@ pub(super) struct BuildArgs {
 
     #[command(flatten)]
     pub(super) ignored: Ignored,
-}
-
-/// Flags of other builders that change the result, and that kiln does not have yet: an error, never silence.
-#[derive(clap::Args, Debug)]
-pub(super) struct Unsupported {
-    #[arg(long, hide = true)]
-    pub(super) push: bool,
-    #[arg(long, hide = true)]
-    pub(super) check: bool,
-    #[arg(long, hide = true)]
-    pub(super) call: Option<String>,
-    #[arg(long, hide = true)]
-    pub(super) cache_from: Vec<String>,
-    #[arg(long, hide = true)]
-    pub(super) cache_to: Vec<String>,
-    #[arg(long, hide = true)]
-    pub(super) ssh: Vec<String>,
-    #[arg(long, hide = true)]
-    pub(super) attest: Vec<String>,
-    #[arg(long, hide = true)]
-    pub(super) sbom: Option<String>,
-    #[arg(long, hide = true)]
-    pub(super) provenance: Option<String>,
-    #[arg(long, hide = true)]
-    pub(super) annotation: Vec<String>,
-    #[arg(long, hide = true)]
-    pub(super) ulimit: Vec<String>,
-    #[arg(long, hide = true)]
-    pub(super) policy: Vec<String>,
-}
-
-/// Flags of other builders that change nothing here (cli.md, rows marked N).
-#[derive(clap::Args, Debug)]
-pub(super) struct Ignored {
-    #[arg(long, hide = true)]
-    pub(super) builder: Option<String>,
-    #[arg(short = 'D', long, hide = true)]
-    pub(super) debug: bool,
-    #[arg(long, hide = true)]
-    pub(super) compress: bool,
-    #[arg(long, hide = true)]
-    pub(super) security_opt: Vec<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(super) rm: Option<bool>,
-    #[arg(long, hide = true)]
-    pub(super) force_rm: bool,
-    #[arg(short = 'm', long, hide = true)]
-    pub(super) memory: Option<String>,
-    #[arg(long, hide = true)]
-    pub(super) cpu_quota: Option<String>,
-    #[arg(long, hide = true)]
-    pub(super) cgroup_parent: Option<String>,
 }
 
 #[derive(clap::Args, Debug)]
@@ -238,6 +209,11 @@ pub(super) struct DoctorArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Takes the empty path too: scripts pass empty values for what is not set, and the context has a message of its own.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 #[cfg(test)]

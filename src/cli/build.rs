@@ -1,76 +1,92 @@
-use std::io::{IsTerminal, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::io::IsTerminal;
 use std::sync::Arc;
 
-use crate::build;
-use crate::progress::{Cancel, Quiet, SharedSink};
+use serde_json::json;
+
+use crate::build::{self, Options, Outcome};
+use crate::progress::{Cancel, Event, SharedSink};
 
 use super::args::{BuildArgs, ProgressMode};
-use super::failure::Failure;
-use super::progress::{Json, Plain, Terminal};
+use super::failure::{Failure, Kind};
+use super::files::ResultFile;
+use super::progress::{Json, Plain, Quiet, Terminal};
+use super::surroundings::Surroundings;
 use super::{options, out, render, signals};
 
 /// `kiln build`.
-pub(super) fn run(args: BuildArgs) -> Result<(), Failure> {
-    if args.quiet && !matches!(args.progress, ProgressMode::Auto | ProgressMode::Quiet) {
-        let hint = "leave one of them out";
-        return Err(Failure::usage("--quiet and --progress contradict each other", Some(hint)));
-    }
-    let options = options::build(&args)?;
-    if let Some(path) = &args.iidfile {
-        // Whoever reads it must not take an old id for the new one.
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Failure::machine(&format!("cannot remove {}", path.display()), &error));
-            }
-            _ => {}
-        }
-    }
+pub(super) fn run(args: &BuildArgs, around: Surroundings<'_>) -> Result<(), Failure> {
+    let mode = options::progress(args, around)?;
+    let options = options::build(args, around)?;
+    let id_file = ResultFile::at("--iidfile", args.iidfile.as_deref())?;
+    let metadata_file = ResultFile::at("--metadata-file", args.metadata_file.as_deref())?;
+    id_file.as_ref().map_or(Ok(()), ResultFile::remove_old)?;
     let cancel = Cancel::new().map_err(|error| Failure::machine("cannot prepare to be interrupted", &error))?;
     signals::watch(&cancel).map_err(|error| Failure::machine("cannot watch for signals", &error))?;
-    let sink = sink(&args);
+    let sink = sink(mode)?;
+    for flag in args.ignored.given() {
+        sink.event(Event::Warning(format!("`{flag}` has no effect")));
+    }
     let result = build::run(&options, &sink, &cancel);
     sink.finish();
-    let outcome = result?;
-    if !args.quiet {
-        let warnings: String = outcome.warnings.iter().map(|found| render::diagnostic(&outcome.source, found)).collect();
-        out::stderr(warnings.as_bytes());
-    }
+    let outcome = result.map_err(|error| {
+        let failure = Failure::from(error);
+        // A terminal sends the signal to the running steps too, and they fail of it before the build looks.
+        if cancel.is_set() && failure.kind != Kind::Usage { Failure::interrupted() } else { failure }
+    })?;
     let id = outcome.image_id.to_string();
-    if let Some(path) = &args.iidfile {
-        write_aside(path, id.as_bytes())?;
+    if let Some(file) = id_file {
+        file.write(id.as_bytes())?;
     }
-    if let Some(path) = &args.metadata_file {
-        write_aside(path, format!("{:#}\n", outcome.metadata).as_bytes())?;
+    if let Some(file) = metadata_file {
+        file.write(format!("{:#}\n", outcome.metadata).as_bytes())?;
     }
+    tell(mode, &options, &outcome);
     if args.quiet {
         out::stdout(&format!("{id}\n")).map_err(|error| Failure::machine("cannot write to standard output", &error))?;
     }
     Ok(())
 }
 
-fn sink(args: &BuildArgs) -> SharedSink {
-    if args.quiet {
-        return Arc::new(Quiet);
-    }
-    match args.progress {
-        ProgressMode::Quiet => Arc::new(Quiet),
+fn sink(mode: ProgressMode) -> Result<SharedSink, Failure> {
+    let is_terminal = std::io::stderr().is_terminal();
+    let can_draw = is_terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    let terminal = || -> Result<SharedSink, Failure> {
+        let terminal = Terminal::new().map_err(|error| Failure::machine("cannot start to draw", &error))?;
+        Ok(Arc::new(terminal))
+    };
+    Ok(match mode {
+        ProgressMode::Quiet => Arc::new(Quiet::default()),
         ProgressMode::Json => Arc::new(Json::default()),
-        ProgressMode::Tty => Arc::new(Terminal::new()),
-        ProgressMode::Auto if std::io::stderr().is_terminal() => Arc::new(Terminal::new()),
-        ProgressMode::Auto | ProgressMode::Plain => Arc::new(Plain::default()),
-    }
+        ProgressMode::Tty | ProgressMode::Auto if can_draw => terminal()?,
+        // What is drawn into a file nobody can read.
+        ProgressMode::Tty | ProgressMode::Auto | ProgressMode::Plain => Arc::new(Plain::default()),
+    })
 }
 
-/// Writes a small file beside its place and renames it, mode 0644.
-fn write_aside(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let write = || {
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
-        file.write_all(bytes)?;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        file.persist(path).map(drop).map_err(|error| error.error)
-    };
-    write().map_err(|error| Failure::machine(&format!("cannot write {}", path.display()), &error))
+/// Warnings, and what has been made.
+fn tell(mode: ProgressMode, options: &Options, outcome: &Outcome) {
+    match mode {
+        ProgressMode::Quiet => {}
+        ProgressMode::Json => {
+            for found in &outcome.warnings {
+                out::json(&render::diagnostic_json(&outcome.source, found));
+            }
+            out::json(&json!({
+                "event": "result",
+                "image": outcome.image_id.to_string(),
+                "manifest": outcome.manifest.to_string(),
+                "names": options.tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            }));
+        }
+        ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain => {
+            let mut text = render::diagnostics(&outcome.source, &outcome.warnings, render::colours());
+            text.push_str("image ");
+            text.push_str(&outcome.image_id.to_string());
+            text.push('\n');
+            if options.tags.is_empty() && options.outputs.is_empty() {
+                text.push_str("hint: the image is in the store only; name it with `-t`, or write it with `-o`\n");
+            }
+            out::stderr(text.as_bytes());
+        }
+    }
 }

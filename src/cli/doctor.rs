@@ -17,11 +17,8 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
             .collect();
         format!("{:#}\n", json!({ "isolation": probe.isolation.as_str(), "refused": refused }))
     } else {
-        let mut text = format!("isolation: {}\n", probe.isolation);
-        for (isolation, reason) in &probe.refused {
-            text.push_str(&format!("not {isolation}: {reason}\n"));
-        }
-        text
+        let refused = probe.refused.iter().map(|(isolation, reason)| format!("not {isolation}: {reason}\n"));
+        [format!("isolation: {}\n", probe.isolation)].into_iter().chain(refused).collect()
     };
     out::stdout(&text).map_err(|error| Failure::machine("cannot write to standard output", &error))
 }

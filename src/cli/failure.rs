@@ -1,6 +1,10 @@
-//! Failures as people meet them: message, causes, way out, exit code.
+//! Failures as people and machines meet them: message, causes, way out, exit code.
 
 use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind};
+
+use serde_json::{Value, json};
 
 use crate::build::{BuildError, SourceText};
 use crate::dockerfile::{Diagnostic, Severity};
@@ -14,8 +18,12 @@ pub(super) enum Kind {
     Usage,
     /// The Dockerfile or one of its steps failed.
     Dockerfile,
-    /// The machine, the store or a registry failed.
+    /// The store cannot be used.
+    Store,
+    /// The machine or a registry failed.
     Machine,
+    /// kiln is at fault.
+    Internal,
     /// Disk or memory ran out.
     Exhausted,
     /// A signal came.
@@ -26,11 +34,33 @@ impl Kind {
     /// The one table of exit codes.
     pub(super) fn exit_code(self) -> u8 {
         match self {
-            Self::Usage | Self::Dockerfile | Self::Machine => 1,
+            Self::Usage | Self::Dockerfile | Self::Store | Self::Machine => 1,
+            Self::Internal => 100,
             Self::Exhausted => 102,
             Self::Interrupted => 130,
         }
     }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Dockerfile => "dockerfile",
+            Self::Store => "store",
+            Self::Machine => "machine",
+            Self::Internal => "internal",
+            Self::Exhausted => "exhausted",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// How messages are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// For people.
+    Text,
+    /// One JSON object a line (`--progress=json`).
+    Json,
 }
 
 /// A failure, ready to be printed.
@@ -39,59 +69,123 @@ pub(super) struct Failure {
     pub(super) kind: Kind,
     message: String,
     hint: Option<String>,
-    diagnostics: Option<(SourceText, Vec<Diagnostic>)>,
+    diagnostics: Option<Box<(SourceText, Vec<Diagnostic>)>>,
 }
 
 impl Failure {
+    fn new(kind: Kind, message: String, hint: Option<&str>) -> Self {
+        Self { kind, message, hint: hint.map(str::to_owned), diagnostics: None }
+    }
+
     /// Something is wrong with the arguments.
     pub(super) fn usage(message: impl Into<String>, hint: Option<&str>) -> Self {
-        Self { kind: Kind::Usage, message: message.into(), hint: hint.map(str::to_owned), diagnostics: None }
+        Self::new(Kind::Usage, message.into(), hint)
     }
 
     /// Something went wrong while `doing`.
     pub(super) fn machine(doing: &str, error: &(dyn Error + 'static)) -> Self {
-        let kind = if is_exhaustion(error) { Kind::Exhausted } else { Kind::Machine };
-        Self { kind, message: format!("{doing}: {}", chain(error)), hint: None, diagnostics: None }
+        Self::of(Kind::Machine, format!("{doing}: {}", chain(error)), error)
     }
 
-    /// Prints it on standard error, in rustc's style.
-    pub(super) fn print(&self) {
-        let mut text = String::new();
-        if let Some((source, diagnostics)) = &self.diagnostics {
-            for found in diagnostics {
-                text.push_str(&render::diagnostic(source, found));
+    /// The store failed while `doing`.
+    pub(super) fn store(doing: &str, error: &(dyn Error + 'static)) -> Self {
+        Self::of(Kind::Store, format!("{doing}: {}", chain(error)), error)
+    }
+
+    /// A defect of kiln has ended it; the panic's message is already printed.
+    pub(super) fn internal() -> Self {
+        let hint = "this is a defect of kiln; please report it with the lines above and the Dockerfile";
+        Self::new(Kind::Internal, "kiln has stopped at an internal error".to_owned(), Some(hint))
+    }
+
+    /// A signal came.
+    pub(super) fn interrupted() -> Self {
+        let message = "the build was stopped; the steps that were done are kept in the cache".to_owned();
+        Self::new(Kind::Interrupted, message, None)
+    }
+
+    /// The same, said of the flag `name`.
+    pub(super) fn about(self, name: &str) -> Self {
+        Self { message: format!("{name} {}", self.message), ..self }
+    }
+
+    /// The cause decides over the kind where disk or memory has run out, and over the hint where one is known.
+    fn of(kind: Kind, message: String, error: &(dyn Error + 'static)) -> Self {
+        let cause = io_kind(error);
+        let hint = match cause {
+            Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                Some("free some space, or put the store elsewhere with `--store DIR`")
             }
-            let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
-            if errors > 1 {
-                text.push_str(&render::message("error", &format!("{errors} errors"), None));
+            Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) if kind == Kind::Store => {
+                Some("name a directory that you can write to with `--store DIR`")
             }
-        } else {
-            text.push_str(&render::message("error", &self.message, self.hint.as_deref()));
+            _ => None,
+        };
+        let is_exhausted =
+            matches!(cause, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::OutOfMemory));
+        Self::new(if is_exhausted { Kind::Exhausted } else { kind }, message, hint)
+    }
+
+    /// Prints it on standard error.
+    pub(super) fn print(&self, form: Form) {
+        match form {
+            Form::Text => out::stderr(self.text(render::colours()).as_bytes()),
+            Form::Json => self.objects().iter().for_each(out::json),
         }
-        out::stderr(text.as_bytes());
+    }
+
+    /// In rustc's style.
+    fn text(&self, colours: bool) -> String {
+        let Some((source, diagnostics)) = self.diagnostics.as_deref() else {
+            return render::message("error", &self.message, self.hint.as_deref(), colours);
+        };
+        let mut text = render::diagnostics(source, diagnostics, colours);
+        let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+        if errors > 1 {
+            text.push('\n');
+            text.push_str(&render::message("error", &format!("{} has {errors} errors", source.name), None, colours));
+        }
+        text
+    }
+
+    /// One object for each diagnostic, and a last one, `failure`, with `kind`, `exit`, `message` and `hint`.
+    fn objects(&self) -> Vec<Value> {
+        let mut objects = Vec::new();
+        if let Some((source, diagnostics)) = self.diagnostics.as_deref() {
+            objects.extend(diagnostics.iter().map(|found| render::diagnostic_json(source, found)));
+        }
+        objects.push(json!({
+            "event": "failure",
+            "kind": self.kind.as_str(),
+            "exit": self.kind.exit_code(),
+            "message": self.message,
+            "hint": self.hint,
+        }));
+        objects
+    }
+}
+
+impl fmt::Display for Failure {
+    /// All of it, without colours.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(false))
     }
 }
 
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         match error {
-            BuildError::Dockerfile { source_text, diagnostics } => Self {
-                kind: Kind::Dockerfile,
-                message: String::new(),
-                hint: None,
-                diagnostics: Some((source_text, diagnostics)),
-            },
-            BuildError::Usage { message, help } => Self { kind: Kind::Usage, message, hint: help, diagnostics: None },
-            BuildError::Cancelled => Self {
-                kind: Kind::Interrupted,
-                message: "the build was stopped; finished steps are kept in the cache".to_owned(),
-                hint: None,
-                diagnostics: None,
-            },
-            other => {
-                let kind = if is_exhaustion(&other) { Kind::Exhausted } else { Kind::Machine };
-                Self { kind, message: chain(&other), hint: None, diagnostics: None }
+            BuildError::Dockerfile { source_text, diagnostics } => {
+                let message = "the Dockerfile could not be built".to_owned();
+                Self {
+                    diagnostics: Some(Box::new((source_text, diagnostics))),
+                    ..Self::new(Kind::Dockerfile, message, None)
+                }
             }
+            BuildError::Usage { message, help } => Self::usage(message, help.as_deref()),
+            BuildError::Cancelled => Self::interrupted(),
+            BuildError::Store(error) => Self::of(Kind::Store, chain(&error), &error),
+            other => Self::of(Kind::Machine, chain(&other), &other),
         }
     }
 }
@@ -111,18 +205,16 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-fn is_exhaustion(error: &(dyn Error + 'static)) -> bool {
-    use std::io::ErrorKind;
+/// The kind of the first I/O error among the causes.
+fn io_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
     let mut at = Some(error);
     while let Some(error) = at {
-        if let Some(io) = error.downcast_ref::<std::io::Error>()
-            && matches!(io.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::OutOfMemory)
-        {
-            return true;
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io.kind());
         }
         at = error.source();
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -134,13 +226,60 @@ mod tests {
         for (kind, code) in [
             (Kind::Usage, 1),
             (Kind::Dockerfile, 1),
+            (Kind::Store, 1),
             (Kind::Machine, 1),
+            (Kind::Internal, 100),
             (Kind::Exhausted, 102),
             (Kind::Interrupted, 130),
         ] {
             assert_eq!(kind.exit_code(), code, "{kind:?}");
         }
-        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
-        assert_eq!(Failure::machine("cannot write", &full).kind, Kind::Exhausted);
+    }
+
+    #[test]
+    fn exit_1_the_cause_decides_whether_something_ran_out() {
+        for (kind, want) in [
+            (ErrorKind::StorageFull, Kind::Exhausted),
+            (ErrorKind::QuotaExceeded, Kind::Exhausted),
+            (ErrorKind::OutOfMemory, Kind::Exhausted),
+            (ErrorKind::NotFound, Kind::Machine),
+        ] {
+            let failure = BuildError::Machine { doing: "store the image".into(), source: io::Error::from(kind) };
+            assert_eq!(Failure::from(failure).kind, want, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_names_its_causes_and_the_way_out() {
+        let full = io::Error::from(ErrorKind::StorageFull);
+        let failure = Failure::store("cannot open the store", &full);
+        insta::assert_snapshot!(failure, @"
+            error: cannot open the store: no storage space
+            hint: free some space, or put the store elsewhere with `--store DIR`
+        ");
+    }
+
+    #[test]
+    fn several_errors_are_counted() {
+        let parsed = crate::dockerfile::parse(b"FROM scratch\nFOO\nBAR\n");
+        let source_text = SourceText { name: "Dockerfile".into(), text: parsed.file.text };
+        let failure = Failure::from(BuildError::Dockerfile { source_text, diagnostics: parsed.diagnostics });
+        insta::assert_snapshot!(failure, @"
+            error: unknown instruction: FOO
+             --> Dockerfile:2:1
+              |
+            2 | FOO
+              | ^^^
+
+            error: unknown instruction: BAR
+             --> Dockerfile:3:1
+              |
+            3 | BAR
+              | ^^^
+
+            error: Dockerfile has 2 errors
+        ");
+        let events: Vec<_> = failure.objects().iter().map(|object| object["event"].clone()).collect();
+        assert_eq!(events, ["diagnostic", "diagnostic", "failure"]);
     }
 }

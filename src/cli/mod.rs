@@ -1,43 +1,62 @@
 //! The command line: arguments to options, one verb a file, failures to messages and exit codes.
 
 mod args;
+mod booleans;
 mod build;
+mod config;
 mod doctor;
 mod failure;
+mod files;
+mod foreign;
 mod import;
 mod options;
 mod out;
 mod progress;
 mod render;
+mod secret;
 mod signals;
+mod surroundings;
+mod values;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
-use args::{Args, Verb};
+use args::{Args, ProgressMode, Verb};
+use failure::{Failure, Form, Kind};
+use surroundings::Surroundings;
 
 /// Runs kiln with `args`, the first of which is the program's name, and gives its exit code (cli.md, EXIT).
+///
+/// Results go to standard output, everything else to standard error. A panic is a defect and gives 100.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args = match Args::try_parse_from(args) {
+    let args = match Args::try_parse_from(booleans::normalise(args, &Args::command())) {
         Ok(args) => args,
         Err(error) => {
             let is_help = !error.use_stderr();
             // Where even this cannot be written there is nobody to tell.
             let _unheard = error.print();
-            return ExitCode::from(if is_help { 0 } else { failure::Kind::Usage.exit_code() });
+            return ExitCode::from(if is_help { 0 } else { Kind::Usage.exit_code() });
         }
     };
-    let result = match args.verb {
-        Verb::Build(args) => build::run(*args),
-        Verb::Import(args) => import::run(&args),
-        Verb::Doctor(args) => doctor::run(&args),
+    let around =
+        Surroundings { variable: &|name| std::env::var_os(name), stdout_is_terminal: std::io::stdout().is_terminal() };
+    let form = match &args.verb {
+        Verb::Build(args) if options::progress(args, around).is_ok_and(|mode| mode == ProgressMode::Json) => Form::Json,
+        _ => Form::Text,
     };
-    match result {
+    let result = catch_unwind(AssertUnwindSafe(|| match args.verb {
+        Verb::Build(args) => build::run(&args, around),
+        Verb::Import(args) => import::run(&args, around),
+        Verb::Doctor(args) => doctor::run(&args),
+    }));
+    match result.unwrap_or_else(|_| Err(Failure::internal())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.print();
+            failure.print(form);
             ExitCode::from(failure.kind.exit_code())
         }
     }

@@ -1,100 +1,110 @@
 //! From what was typed to what is meant: every value checked, with the way out where it is wrong.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
+use clap::ValueEnum;
 
-use crate::build::{ContextSpec, DockerfileSpec, NamedContext, Options, Secret, SecretSource};
-use crate::dockerfile::{csv_fields, suggest};
-use crate::image::{Platform, Reference};
+use crate::build::{ContextSpec, DockerfileSpec, Options};
 use crate::output::{self, OutputKind, OutputSpec};
 use crate::plan::Network;
-use crate::sandbox::{HostEntry, Isolation};
 
-use super::args::{BuildArgs, StoreArgs, Unsupported};
+use super::args::{BuildArgs, ProgressMode, StoreArgs};
+use super::config::Config;
 use super::failure::Failure;
+use super::surroundings::Surroundings;
+use super::{secret, values};
 
-type Checked<T> = Result<T, Failure>;
-
-/// The configuration file. Unknown keys are errors: a setting that nobody reads misleads.
-#[derive(Deserialize, Default, Debug)]
-#[serde(deny_unknown_fields)]
-struct Config {
-    /// Registries asked in place of Docker Hub, in order.
-    #[serde(default)]
-    mirrors: Vec<String>,
-}
+/// A value, or what is wrong with it.
+pub(super) type Checked<T> = Result<T, Failure>;
 
 /// The directory of the store.
-pub(super) fn store_dir(args: &StoreArgs) -> Checked<PathBuf> {
-    if let Some(dir) = &args.store {
-        return Ok(dir.clone());
-    }
-    home_dir("XDG_DATA_HOME", ".local/share")
-        .map(|dir| dir.join("kiln"))
+pub(super) fn store_dir(args: &StoreArgs, around: Surroundings<'_>) -> Checked<PathBuf> {
+    let default = || around.base_directory("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("kiln"));
+    given(args.store.as_deref())
+        .map(Path::to_owned)
+        .or_else(|| around.path("KILN_STORE"))
+        .or_else(default)
         .ok_or_else(|| Failure::usage("there is no home directory for the store", Some("pass `--store DIR`")))
 }
 
-fn home_dir(variable: &str, below_home: &str) -> Option<PathBuf> {
-    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // The base directory specification: relative paths count as unset.
-    set(variable).filter(|dir| dir.is_absolute()).or_else(|| set("HOME").map(|home| home.join(below_home)))
+/// How progress is to be shown.
+pub(super) fn progress(args: &BuildArgs, around: Surroundings<'_>) -> Checked<ProgressMode> {
+    if args.quiet {
+        return match args.progress {
+            None | Some(ProgressMode::Auto | ProgressMode::Quiet) => Ok(ProgressMode::Quiet),
+            Some(_) => {
+                let hint = "leave one of them out";
+                Err(Failure::usage("--quiet and --progress contradict each other", Some(hint)))
+            }
+        };
+    }
+    // As with the reference, the variable says what `auto` means.
+    if let Some(mode) = args.progress.filter(|mode| *mode != ProgressMode::Auto) {
+        return Ok(mode);
+    }
+    let Some(text) = around.text("BUILDKIT_PROGRESS") else { return Ok(ProgressMode::Auto) };
+    ProgressMode::from_str(&text, true).map_err(|_| {
+        let message = format!("BUILDKIT_PROGRESS: there is no progress mode `{text}`");
+        Failure::usage(message, Some("the modes are auto, tty, plain, json and quiet"))
+    })
 }
 
 /// Checks the arguments of `kiln build`.
-pub(super) fn build(args: &BuildArgs) -> Checked<Options> {
-    refuse(&args.unsupported)?;
+pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Options> {
+    args.unsupported.refuse()?;
     if args.no_cache && !args.no_cache_filter.is_empty() {
         let message = "--no-cache and --no-cache-filter cannot currently be used together";
         return Err(Failure::usage(message, Some("`--no-cache` alone runs every stage anew")));
     }
-    let outputs = outputs(args)?;
-    let network = network(&args.network)?;
-    let allowed = |name: &str| args.allow.iter().any(|given| given == name);
-    if let Some(unknown) =
-        args.allow.iter().find(|name| !matches!(name.as_str(), "network.host" | "security.insecure"))
-    {
-        let near = suggest(unknown, ["network.host", "security.insecure"]);
-        let hint = near.map(|near| format!("did you mean `{near}`?"));
-        return Err(Failure::usage(format!("unknown entitlement `{unknown}`"), hint.as_deref()));
-    }
+    let network = values::network(&args.network)?;
+    let allowed = values::entitlements(&args.allow)?;
+    let config = Config::read(args.config.as_deref(), around)?;
+    let mirrors = args.registry_mirror.iter().map(|text| values::mirror(text));
     Ok(Options {
         context: context(&args.context)?,
-        dockerfile: match &args.file {
+        dockerfile: match given(args.file.as_deref()) {
             None => DockerfileSpec::Default,
             Some(path) if path == Path::new("-") => DockerfileSpec::Stdin,
-            Some(path) => DockerfileSpec::Path(path.clone()),
+            Some(path) => DockerfileSpec::Path(path.to_owned()),
         },
-        store: store_dir(&args.store)?,
-        tags: args.tag.iter().map(|tag| reference(tag)).collect::<Checked<_>>()?,
-        outputs,
-        build_args: build_args(&args.build_arg),
-        named_contexts: args.build_context.iter().map(|text| named_context(text)).collect::<Checked<_>>()?,
-        labels: args.label.iter().map(|text| pair(text)).collect(),
-        target: args.target.clone(),
-        platform: platform(&args.platform)?,
+        store: store_dir(&args.store, around)?,
+        tags: args.tag.iter().map(|tag| values::tag(tag)).collect::<Checked<_>>()?,
+        outputs: outputs(args, around)?,
+        build_args: build_args(&args.build_arg, around),
+        named_contexts: args.build_context.iter().map(|text| values::named_context(text)).collect::<Checked<_>>()?,
+        labels: args.label.iter().map(|text| values::label(text)).collect::<Checked<_>>()?,
+        target: args.target.clone().filter(|target| !target.is_empty()),
+        platform: values::platforms(&args.platform)?.map_or_else(
+            || values::platforms(around.text("DOCKER_DEFAULT_PLATFORM").as_slice()),
+            |one| Ok(Some(one)),
+        )?,
         no_cache: args.no_cache,
         no_cache_filter: args.no_cache_filter.clone(),
         pull: args.pull,
         network,
-        isolation: isolation(&args.isolation)?,
+        isolation: values::isolation(&args.isolation)?,
         jobs: match args.jobs {
-            Some(0) => return Err(Failure::usage("--jobs must be at least 1", None)),
+            Some(0) => {
+                return Err(Failure::usage("--jobs must be at least 1", Some("leave it out to let kiln choose")));
+            }
             jobs => jobs,
         },
-        hosts: args.add_host.iter().map(|text| hosts(text)).collect::<Checked<Vec<_>>>()?.concat(),
-        shm_size: args.shm_size.as_deref().map_or(Ok(0), |text| size("--shm-size", text))?,
-        secrets: args.secret.iter().map(|text| secret(text)).collect::<Checked<_>>()?,
+        hosts: args.add_host.iter().map(|text| values::hosts(text)).collect::<Checked<Vec<_>>>()?.concat(),
+        shm_size: args.shm_size.as_deref().map_or(Ok(0), |text| values::size("--shm-size", text))?,
+        secrets: args.secret.iter().map(|text| secret::parse(text, around)).collect::<Checked<_>>()?,
         // The reference's command line grants it with the flag.
-        allow_network_host: allowed("network.host") || network == Network::Host,
-        allow_insecure: allowed("security.insecure"),
-        mirrors: [args.registry_mirror.clone(), config(args.config.as_deref())?.mirrors].concat(),
+        allow_network_host: allowed.network_host || network == Network::Host,
+        allow_insecure: allowed.insecure,
+        mirrors: mirrors.chain(config.mirrors.into_iter().map(Ok)).collect::<Checked<_>>()?,
         now: now(),
     })
+}
+
+/// Scripts pass an empty value for what is not set.
+fn given(path: Option<&Path>) -> Option<&Path> {
+    path.filter(|path| !path.as_os_str().is_empty())
 }
 
 fn now() -> i64 {
@@ -102,28 +112,7 @@ fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or_default()
 }
 
-fn refuse(flags: &Unsupported) -> Checked<()> {
-    let given = [
-        ("--push", flags.push, "write an archive with `-o` and push it with another tool"),
-        ("--check", flags.check, "a build reports errors before its first step runs"),
-        ("--call", flags.call.as_deref().is_some_and(|method| method != "build"), "leave it out to build"),
-        ("--cache-from", !flags.cache_from.is_empty(), "keep the store (`--store`) between builds"),
-        ("--cache-to", !flags.cache_to.is_empty(), "keep the store (`--store`) between builds"),
-        ("--ssh", !flags.ssh.is_empty(), "pass a key with `--secret`"),
-        ("--attest", !flags.attest.is_empty(), "leave it out"),
-        ("--sbom", flags.sbom.as_deref().is_some_and(|value| value != "false"), "leave it out"),
-        ("--provenance", flags.provenance.as_deref().is_some_and(|value| value != "false"), "pass `--provenance=false`"),
-        ("--annotation", !flags.annotation.is_empty(), "use `--label`"),
-        ("--ulimit", !flags.ulimit.is_empty(), "set limits in the RUN itself"),
-        ("--policy", !flags.policy.is_empty(), "leave it out"),
-    ];
-    match given.into_iter().find(|(_, given, _)| *given) {
-        Some((flag, _, hint)) => Err(Failure::usage(format!("`{flag}` is not supported yet"), Some(hint))),
-        None => Ok(()),
-    }
-}
-
-/// CTX-1.
+/// CTX-1: `-`, an existing directory, a remote place, in this order.
 fn context(path: &Path) -> Checked<ContextSpec> {
     if path == Path::new("-") {
         return Ok(ContextSpec::Stdin);
@@ -131,51 +120,42 @@ fn context(path: &Path) -> Checked<ContextSpec> {
     if path.as_os_str().is_empty() {
         return Err(Failure::usage("please specify build context", Some("often it is `.`")));
     }
+    if path.is_dir() {
+        return Ok(ContextSpec::Directory(path.to_owned()));
+    }
     let text = path.to_string_lossy();
     let remote = ["http://", "https://", "git://", "ssh://", "git@", "github.com/"];
-    if !path.is_dir() && remote.iter().any(|start| text.starts_with(start)) {
+    if remote.iter().any(|start| text.starts_with(start)) {
         return Ok(ContextSpec::Remote(text.into_owned()));
     }
-    Ok(ContextSpec::Directory(path.to_owned()))
+    let hint = if path.exists() {
+        "the context is a directory; a Dockerfile is named with `-f`"
+    } else {
+        "the context is a directory, or `-`"
+    };
+    Err(Failure::usage(format!("unable to prepare context: path \"{text}\" not found"), Some(hint)))
 }
 
-fn outputs(args: &BuildArgs) -> Checked<Vec<OutputSpec>> {
-    let mut outputs = Vec::new();
-    for text in &args.output {
-        outputs.push(OutputSpec::parse(text).map_err(|error| Failure::usage(format!("--output: {error}"), None))?);
-    }
+fn outputs(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Vec<OutputSpec>> {
+    let wrong = |error: output::OutputSpecError| Failure::usage(format!("--output: {error}"), None);
+    let mut outputs =
+        args.output.iter().map(|text| OutputSpec::parse(text)).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+    // CLI-2
     if args.load && !outputs.iter().any(|output| output.kind == OutputKind::Docker) {
-        let hint = "write an archive with `-o type=docker,dest=FILE` and load that";
-        return Err(Failure::usage("there is no engine that `--load` could load into", Some(hint)));
+        outputs.push(OutputSpec::parse("type=docker").map_err(wrong)?);
     }
-    let terminal = std::io::stdout().is_terminal();
-    output::check(&outputs, terminal).map_err(|error| Failure::usage(format!("--output: {error}"), None))?;
+    output::check(&outputs, around.stdout_is_terminal).map_err(wrong)?;
     let files_only = |output: &OutputSpec| matches!(output.kind, OutputKind::Local | OutputKind::Tar);
-    if args.iidfile.is_some() && outputs.iter().any(files_only) {
+    if given(args.iidfile.as_deref()).is_some() && outputs.iter().any(files_only) {
         let message = "--iidfile has no image id to write with a local or tar output";
-        return Err(Failure::usage(message, None));
+        return Err(Failure::usage(message, Some("leave `--iidfile` out, or write the image with `-o type=oci`")));
     }
     Ok(outputs)
 }
 
-fn reference(text: &str) -> Checked<Reference> {
-    let parsed: Reference = text.parse().map_err(|error: crate::image::ReferenceError| {
-        let lower = text.to_lowercase();
-        let hint = if lower != text && lower.parse::<Reference>().is_ok() {
-            format!("names are in lower case: `{lower}`")
-        } else {
-            "an image is named `NAME[:TAG]`".to_owned()
-        };
-        Failure::usage(format!("--tag {error}"), Some(&hint))
-    })?;
-    if parsed.digest().is_some() {
-        return Err(Failure::usage(format!("--tag `{text}`: a tag cannot have a digest"), None));
-    }
-    Ok(parsed)
-}
-
 /// `NAME[=VALUE]`; without a value the environment's counts, and without that the argument is dropped.
-fn build_args(given: &[String]) -> BTreeMap<String, String> {
+fn build_args(given: &[String], around: Surroundings<'_>) -> BTreeMap<String, String> {
+    let from_environment = |name: &str| (around.variable)(name).and_then(|value| value.into_string().ok());
     let mut args = BTreeMap::new();
     for text in given {
         match text.split_once('=') {
@@ -183,188 +163,155 @@ fn build_args(given: &[String]) -> BTreeMap<String, String> {
                 args.insert(name.to_owned(), value.to_owned());
             }
             None => {
-                if let Ok(value) = env::var(text) {
+                if let Some(value) = from_environment(text) {
                     args.insert(text.clone(), value);
                 }
             }
         }
     }
     // TIME-1
-    if let Ok(epoch) = env::var("SOURCE_DATE_EPOCH") {
+    if let Some(epoch) = around.text("SOURCE_DATE_EPOCH") {
         args.entry("SOURCE_DATE_EPOCH".to_owned()).or_insert(epoch);
     }
     args
 }
 
-fn named_context(text: &str) -> Checked<NamedContext> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok(NamedContext { name: name.to_owned(), value: value.to_owned() }),
-        _ => Err(Failure::usage(
-            format!("invalid context value: {text}, expected key=value"),
-            Some("write `--build-context NAME=DIR`"),
-        )),
-    }
-}
-
-fn pair(text: &str) -> (String, String) {
-    let (name, value) = text.split_once('=').unwrap_or((text, ""));
-    (name.to_owned(), value.to_owned())
-}
-
-fn platform(given: &[String]) -> Checked<Option<Platform>> {
-    let all: Vec<&str> = given.iter().flat_map(|text| text.split(',')).filter(|text| !text.is_empty()).collect();
-    match all[..] {
-        [] => Ok(None),
-        ["local"] => Ok(Some(Platform::host())),
-        [one] => {
-            let platform: Platform =
-                one.parse().map_err(|error: crate::image::PlatformError| Failure::usage(error.to_string(), None))?;
-            Ok(Some(platform))
-        }
-        _ => Err(Failure::usage("several platforms at once are not supported yet", Some("build one after the other"))),
-    }
-}
-
-fn network(text: &str) -> Checked<Network> {
-    match text {
-        "default" | "" => Ok(Network::Default),
-        "none" => Ok(Network::None),
-        "host" => Ok(Network::Host),
-        other => {
-            let hint = suggest(other, ["default", "none", "host"]).map(|near| format!("did you mean `{near}`?"));
-            Err(Failure::usage(format!("invalid network mode \"{other}\""), hint.as_deref()))
-        }
-    }
-}
-
-fn isolation(text: &str) -> Checked<Option<Isolation>> {
-    if matches!(text, "auto" | "default") {
-        return Ok(None);
-    }
-    let Some(isolation) = Isolation::ALL.into_iter().find(|isolation| isolation.as_str() == text) else {
-        let hint = suggest(text, Isolation::ALL.map(Isolation::as_str)).map(|near| format!("did you mean `{near}`?"));
-        return Err(Failure::usage(format!("unknown isolation `{text}`"), hint.as_deref()));
-    };
-    match isolation {
-        Isolation::Rootless | Isolation::SingleId => Err(Failure::usage(
-            format!("`--isolation={text}` is not built yet"),
-            Some("use `--isolation=root` or `--isolation=chroot`"),
-        )),
-        isolation => Ok(Some(isolation)),
-    }
-}
-
-/// `NAME:IP`, `NAME=IP`, `NAME:[IP6]`, several separated by commas.
-fn hosts(text: &str) -> Checked<Vec<HostEntry>> {
-    let one = |text: &str| {
-        let wrong = || Failure::usage(format!("invalid host `{text}`"), Some("write `--add-host NAME:ADDRESS`"));
-        let (name, address) = text.split_once('=').or_else(|| text.split_once(':')).ok_or_else(wrong)?;
-        let address = address.trim_start_matches('[').trim_end_matches(']');
-        let address = if address == "host-gateway" { "127.0.0.1" } else { address };
-        if name.is_empty() || address.parse::<std::net::IpAddr>().is_err() {
-            return Err(wrong());
-        }
-        Ok(HostEntry { name: name.to_owned(), address: address.to_owned() })
-    };
-    text.split(',').map(one).collect()
-}
-
-/// A number of bytes with an optional binary unit.
-fn size(flag: &str, text: &str) -> Checked<u64> {
-    let lower = text.to_lowercase();
-    let plain = lower.strip_suffix("ib").or_else(|| lower.strip_suffix('b')).unwrap_or(&lower);
-    let (number, shift) = match plain.as_bytes().last() {
-        Some(b'k') => (&plain[..plain.len() - 1], 10),
-        Some(b'm') => (&plain[..plain.len() - 1], 20),
-        Some(b'g') => (&plain[..plain.len() - 1], 30),
-        _ => (plain, 0),
-    };
-    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
-    bytes.ok_or_else(|| Failure::usage(format!("{flag}: `{text}` is not a size"), Some("write for example `64m`")))
-}
-
-/// SEC-1 and SEC-2.
-fn secret(text: &str) -> Checked<Secret> {
-    let wrong = |message: String| Failure::usage(message, Some("write `--secret id=ID,src=FILE` or `id=ID,env=NAME`"));
-    let fields = csv_fields(text).ok_or_else(|| wrong(format!("failed to parse secret `{text}`")))?;
-    let (mut id, mut source, mut variable, mut kind) = (None, None, None, None);
-    for field in &fields {
-        let Some((key, value)) = field.split_once('=') else {
-            return Err(wrong(format!("invalid field '{field}' must be a key=value pair")));
-        };
-        match key.to_lowercase().as_str() {
-            "id" => id = Some(value.to_owned()),
-            "src" | "source" => source = Some(value.to_owned()),
-            "env" => variable = Some(value.to_owned()),
-            "type" if matches!(value, "file" | "env") => kind = Some(value.to_owned()),
-            "type" => return Err(wrong(format!("unsupported secret type \"{value}\""))),
-            _ => return Err(wrong(format!("unexpected key '{key}' in '{field}'"))),
-        }
-    }
-    let id = id.filter(|id| !id.is_empty()).ok_or_else(|| wrong("secret missing ID".to_owned()))?;
-    let source = match (kind.as_deref(), source, variable) {
-        (Some("env"), Some(name), None) | (_, None, Some(name)) => SecretSource::Env(name),
-        (_, Some(path), _) => SecretSource::File(PathBuf::from(path)),
-        (_, None, None) if env::var_os(&id).is_some() => SecretSource::Env(id.clone()),
-        (_, None, None) => SecretSource::File(PathBuf::from(&id)),
-    };
-    if let SecretSource::File(path) = &source
-        && !path.is_file()
-    {
-        return Err(wrong(format!("secret {id}: {} is no file", path.display())));
-    }
-    Ok(Secret { id, source })
-}
-
-fn config(path: Option<&Path>) -> Checked<Config> {
-    let (path, must_exist) = match path {
-        Some(path) => (path.to_owned(), true),
-        None => match home_dir("XDG_CONFIG_HOME", ".config") {
-            Some(dir) => (dir.join("kiln/config.toml"), false),
-            None => return Ok(Config::default()),
-        },
-    };
-    match std::fs::read_to_string(&path) {
-        Ok(text) => toml::from_str(&text).map_err(|error| {
-            Failure::usage(format!("{}: {}", path.display(), error.to_string().trim_end()), Some("known keys: `mirrors`"))
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => Ok(Config::default()),
-        Err(error) => Err(Failure::machine(&format!("cannot read {}", path.display()), &error)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
+    use clap::Parser;
+
+    use super::super::args::{Args, Verb};
+    use super::super::booleans;
     use super::*;
 
+    fn variable(name: &str) -> Option<OsString> {
+        let value = match name {
+            "HOME" => "/nonexistent",
+            "FROM_ENV" => "value",
+            "SOURCE_DATE_EPOCH" => "7",
+            "EMPTY" | "KILN_STORE" | "DOCKER_DEFAULT_PLATFORM" => "",
+            "BUILDKIT_PROGRESS" => "RAWJSON",
+            _ => return None,
+        };
+        Some(value.into())
+    }
+
+    const AROUND: Surroundings<'_> = Surroundings { variable: &variable, stdout_is_terminal: true };
+
+    fn parse(line: &str) -> BuildArgs {
+        let words = ["kiln", "build"].into_iter().chain(line.split_whitespace()).map(OsString::from);
+        let words = booleans::normalise(words, &<Args as clap::CommandFactory>::command());
+        match Args::try_parse_from(words).unwrap().verb {
+            Verb::Build(args) => *args,
+            verb => panic!("{verb:?}"),
+        }
+    }
+
+    fn options(line: &str) -> Result<Options, String> {
+        build(&parse(line), AROUND).map_err(|failure| failure.to_string())
+    }
+
     #[test]
-    fn sec_1_secrets() {
-        for (text, good) in [
-            ("id=a,env=HOME", true),
-            ("id=a,type=env,src=HOME", true),
-            ("env=HOME", false),
-            ("id=a,foo=b", false),
-            ("id=a,type=x", false),
-            ("id=a,src=/does/not/exist", false),
+    fn cli_what_is_wrong_is_named() {
+        for (line, want) in [
+            ("/does/not/exist", "unable to prepare context: path \"/does/not/exist\" not found"),
+            ("--no-cache --no-cache-filter a .", "--no-cache and --no-cache-filter cannot currently be used together"),
+            ("--push .", "`--push` is not supported yet"),
+            ("--cache-from type=local,src=x .", "`--cache-from` is not supported yet"),
+            ("--platform linux/amd64,linux/arm64 .", "several platforms at once are not supported yet"),
+            ("--network bridge .", "invalid network mode \"bridge\""),
+            ("--isolation rootless .", "`--isolation=rootless` is not built yet"),
+            ("--jobs 0 .", "--jobs must be at least 1"),
+            ("-t Upper .", "--tag `Upper`: invalid reference format"),
+            ("-o - .", "--output: "),
+            ("-o dir --iidfile id .", "--iidfile has no image id to write with a local or tar output"),
+            ("--build-context x .", "invalid context value: x, expected key=value"),
+            ("--config /does/not/exist .", "cannot read /does/not/exist"),
         ] {
-            assert_eq!(secret(text).is_ok(), good, "{text}");
+            let got = options(line).map(drop).expect_err(line);
+            assert!(got.contains(want), "{line}: {got}");
         }
     }
 
     #[test]
-    fn cli_hosts_and_sizes() {
-        assert_eq!(hosts("a:1.2.3.4,b=[::1]").unwrap().len(), 2);
-        assert!(hosts("a").is_err() && hosts("a:b").is_err());
-        assert_eq!(size("--shm-size", "64m").unwrap(), 64 << 20);
-        assert!(size("--shm-size", "x").is_err());
+    fn ctx_1_forms_of_the_context() {
+        for (line, want) in [
+            ("-", ContextSpec::Stdin),
+            (".", ContextSpec::Directory(".".into())),
+            ("https://example.test/x.git", ContextSpec::Remote("https://example.test/x.git".into())),
+        ] {
+            assert_eq!(options(line).unwrap().context, want, "{line}");
+        }
+        assert!(context(Path::new("")).unwrap_err().to_string().contains("please specify build context"));
     }
 
     #[test]
-    fn rungs_that_are_not_built_say_so() {
-        assert_eq!(isolation("auto").unwrap(), None);
-        assert_eq!(isolation("chroot").unwrap(), Some(Isolation::Chroot));
-        for text in ["rootless", "single-id", "chrot"] {
-            assert!(isolation(text).is_err(), "{text}");
+    fn df_forms_of_the_dockerfile() {
+        for (line, want) in [
+            (".", DockerfileSpec::Default),
+            ("--file= .", DockerfileSpec::Default),
+            ("-f - .", DockerfileSpec::Stdin),
+            ("-f a/b .", DockerfileSpec::Path("a/b".into())),
+        ] {
+            assert_eq!(options(line).unwrap().dockerfile, want, "{line}");
         }
+    }
+
+    #[test]
+    fn cli_build_args_come_from_the_environment_or_are_dropped() {
+        let args = options("--build-arg A=1 --build-arg A=2 --build-arg FROM_ENV --build-arg EMPTY --build-arg NO .");
+        let args = args.unwrap().build_args;
+        let args: Vec<_> = args.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(args, ["A=2", "EMPTY=", "FROM_ENV=value", "SOURCE_DATE_EPOCH=7"]);
+    }
+
+    #[test]
+    fn time_1_a_given_epoch_wins_over_the_environment() {
+        let args = options("--build-arg SOURCE_DATE_EPOCH=1 .").unwrap().build_args;
+        assert_eq!(args["SOURCE_DATE_EPOCH"], "1");
+    }
+
+    #[test]
+    fn cli_empty_values_count_as_not_given() {
+        let options = options("--target= --platform= --metadata-file= --store= .").unwrap();
+        assert_eq!((options.target, options.platform), (None, None));
+        assert_eq!(options.store, Path::new("/nonexistent/.local/share/kiln"));
+    }
+
+    #[test]
+    fn cli_repeated_flags_last_one_wins() {
+        let options = options("--target a --target b --no-cache --no-cache=false --pull --pull .").unwrap();
+        assert_eq!(options.target.as_deref(), Some("b"));
+        assert!(!options.no_cache && options.pull);
+    }
+
+    #[test]
+    fn cli_2_load_adds_an_output_or_fits_one() {
+        for (line, count) in [("--load .", 1), ("--load -o type=docker,dest=x.tar .", 1), (".", 0)] {
+            assert_eq!(options(line).unwrap().outputs.len(), count, "{line}");
+        }
+    }
+
+    #[test]
+    fn cli_progress_modes() {
+        for (line, want) in [
+            (".", Some(ProgressMode::Json)),
+            ("--progress auto .", Some(ProgressMode::Json)),
+            ("--progress plain .", Some(ProgressMode::Plain)),
+            ("--progress rawjson .", Some(ProgressMode::Json)),
+            ("--progress none .", Some(ProgressMode::Quiet)),
+            ("-q .", Some(ProgressMode::Quiet)),
+            ("-q --progress plain .", None),
+        ] {
+            assert_eq!(progress(&parse(line), AROUND).ok(), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn cli_network_host_grants_itself() {
+        assert!(options("--network host .").unwrap().allow_network_host);
+        assert!(!options(".").unwrap().allow_network_host);
     }
 }

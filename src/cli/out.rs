@@ -2,6 +2,11 @@
 
 use std::io::{self, Write};
 
+use serde_json::Value;
+
+/// Version of the JSON lines: the member `schema` of each. New events and members do not change it.
+const SCHEMA: u32 = 1;
+
 /// Writes results. A reader who has gone away has seen enough.
 pub(super) fn stdout(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -15,4 +20,11 @@ pub(super) fn stdout(text: &str) -> io::Result<()> {
 pub(super) fn stderr(bytes: &[u8]) {
     let mut err = io::stderr().lock();
     let _unheard = err.write_all(bytes).and_then(|()| err.flush());
+}
+
+/// Writes one object as a line of messages, with the version of the lines.
+pub(super) fn json(object: &Value) {
+    let mut object = object.clone();
+    object["schema"] = SCHEMA.into();
+    stderr(format!("{object}\n").as_bytes());
 }

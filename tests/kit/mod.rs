@@ -131,6 +131,11 @@ impl Kit {
         self
     }
 
+    /// The words added so far.
+    pub(crate) fn flags(&self) -> &[String] {
+        &self.flags
+    }
+
     /// Takes words of [`Kit::flag`] back.
     pub(crate) fn without_flag(&mut self, words: &[&str]) -> &mut Self {
         let at = self.flags.windows(words.len()).position(|window| window == words);
