@@ -125,7 +125,8 @@ impl Inputs for Outside<'_> {
         if let Some(context) = known.get(name) {
             return Ok(context.root().clone());
         }
-        let dir = self.resolver.directory(name).ok_or_else(|| io::Error::other(format!("no context is named `{name}`")))?;
+        let dir =
+            self.resolver.directory(name).ok_or_else(|| io::Error::other(format!("no context is named `{name}`")))?;
         let number = u32::try_from(known.len()).unwrap_or_default() + 1;
         let context = self.walk(&format!("load context {name}"), &dir, None, number)?;
         let root = context.root().clone();
@@ -140,11 +141,12 @@ impl Inputs for Outside<'_> {
 
 fn read_secret(secret: &Secret) -> Result<Vec<u8>, super::BuildError> {
     match &secret.source {
-        SecretSource::Env(name) => Ok(std::env::var_os(name)
-            .map(|value| std::os::unix::ffi::OsStringExt::into_vec(value))
-            .unwrap_or_default()),
+        SecretSource::Env(name) => {
+            Ok(std::env::var_os(name).map(std::os::unix::ffi::OsStringExt::into_vec).unwrap_or_default())
+        }
         SecretSource::File(path) => {
-            let failed = |source| super::BuildError::Machine { doing: format!("read the secret `{}`", secret.id), source };
+            let failed =
+                |source| super::BuildError::Machine { doing: format!("read the secret `{}`", secret.id), source };
             let bytes = std::fs::read(path).map_err(failed)?;
             if bytes.len() as u64 > MAX_SECRET {
                 return Err(super::source::usage(

@@ -9,6 +9,7 @@ use crate::sandbox::{HostEntry, Isolation};
 
 /// What to build and how: the command line, checked.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Options {
     /// The build context.
     pub context: ContextSpec,

@@ -40,9 +40,8 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let resolver = Resolver::new(Arc::clone(&store), base_settings(options, threads), Arc::clone(sink))
         .map_err(|error| usage(error.message, error.help))?;
-    let plan = plan::plan(&parsed.file, &plan_options(options), &resolver).map_err(|found| {
-        failed(parsed.diagnostics.iter().cloned().chain(found).collect())
-    })?;
+    let plan = plan::plan(&parsed.file, &plan_options(options), &resolver)
+        .map_err(|found| failed(parsed.diagnostics.iter().cloned().chain(found).collect()))?;
     let mut warnings = parsed.diagnostics;
     warnings.extend(plan.warnings.iter().cloned());
     if cancel.is_set() {
@@ -138,8 +137,11 @@ fn export(
 ) -> Result<Outcome, BuildError> {
     let failed = |source: io::Error| BuildError::Machine { doing: "store the image".to_owned(), source };
     let blobs = |layer: &exec::Layer| layer.blob(settings.packing);
-    let layers: Vec<Descriptor> =
-        if settings.blobs { built.layers.iter().map(blobs).collect::<io::Result<_>>().map_err(failed)? } else { Vec::new() };
+    let layers: Vec<Descriptor> = if settings.blobs {
+        built.layers.iter().map(blobs).collect::<io::Result<_>>().map_err(failed)?
+    } else {
+        Vec::new()
+    };
     let root = built.root;
     let image = Image {
         config: built.config,

@@ -77,7 +77,8 @@ fn with_fallback(path: &Path) -> Result<(PathBuf, Vec<u8>), BuildError> {
 
 /// DF-4.
 fn missing(name: &str, error: &io::Error) -> BuildError {
-    let why = if error.kind() == io::ErrorKind::NotFound { "no such file or directory".into() } else { error.to_string() };
+    let why =
+        if error.kind() == io::ErrorKind::NotFound { "no such file or directory".into() } else { error.to_string() };
     usage(
         format!("failed to read dockerfile: open {name}: {why}"),
         Some("name the Dockerfile with `-f`, relative to the current directory".to_owned()),
@@ -111,7 +112,8 @@ fn on_stdin(options: &Options, store: &Store) -> Result<Sources, BuildError> {
     std::fs::create_dir(&dir).map_err(machine)?;
     let files: Arc<dyn Files> = Arc::new(TreeFiles::open(&dir).map_err(machine)?);
     // Standard input's lock cannot be sent to the thread that a decompressor may run on.
-    let whole = io::Cursor::new(start).chain(File::from(rustix::io::dup(rustix::stdio::stdin()).map_err(|error| machine(error.into()))?));
+    let whole = io::Cursor::new(start)
+        .chain(File::from(rustix::io::dup(rustix::stdio::stdin()).map_err(|error| machine(error.into()))?));
     drop(stdin);
     let root = context::from_tar(whole, &dir, files).map_err(machine)?;
     let name = match &options.dockerfile {

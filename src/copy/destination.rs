@@ -2,14 +2,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::CopyError;
-use super::chmod::Chmod;
 use super::chown::{Owner, owner};
 use super::make_directories::make_directories;
 use super::merge::Merge;
 use super::selection::{Part, Selection};
 use super::unpack::{Unpacking, is_archive};
 use crate::plan::{CopyOp, CopySource};
-use crate::rootfs::{File, Files, Inode, Kind, Meta, Node, ResolveError, Resolved, RootFs, RootPath, Time};
+use crate::rootfs::{Chmod, File, Files, Inode, Kind, Meta, Node, ResolveError, Resolved, RootFs, RootPath, Time};
 
 /// What COPY and ADD need besides the files.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 use std::io;
 
 use crate::context::PatternError;
+use crate::rootfs::ChmodError;
 use crate::rootfs::RootPath;
 use crate::rootfs::users::UserError;
 
@@ -49,12 +50,9 @@ pub enum CopyError {
         /// What is wrong.
         source: PatternError,
     },
-    /// `--chmod` is a number, but no mode.
-    #[error("invalid chmod parameter: '{0}'. it should be octal string and between 0 and 07777")]
-    OctalMode(String),
-    /// `--chmod` is neither a number nor a symbolic mode.
-    #[error("invalid chmod parameter: '{0}' is not a symbolic mode such as u+x,go-w")]
-    SymbolicMode(String),
+    /// `--chmod` is no mode.
+    #[error(transparent)]
+    Chmod(#[from] ChmodError),
     /// A user or group name where there is nothing to look it up in (COPY-40, COPY-43).
     #[error("invalid user index: -1 (`{0}` cannot be looked up in an empty filesystem)")]
     EmptyFilesystem(String),
@@ -102,7 +100,7 @@ impl CopyError {
             Self::NonDirectory(_) | Self::DirectoryInTheWay(_) | Self::NotADirectory(_) => "D-88",
             Self::WorkdirInTheWay(_) => "D-92",
             Self::Wildcard { .. } | Self::Exclude { .. } | Self::Include { .. } => "D-89",
-            Self::OctalMode(_) | Self::SymbolicMode(_) => "D-86",
+            Self::Chmod(_) => "D-86",
             Self::EmptyFilesystem(_) | Self::Owner { .. } => "D-99",
             Self::Member { .. } | Self::Unpack { .. } => "ADD-4",
         }

@@ -2,9 +2,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::CopyError;
-use super::chmod::Chmod;
 use super::chown::Owner;
-use crate::rootfs::{Directory, Inode, Kind, Meta, Node, RootPath};
+use crate::rootfs::{Chmod, Directory, Inode, Kind, Meta, Node, RootPath};
 
 /// How the entries of one source change on their way (COPY-30 to COPY-41).
 #[derive(Debug)]

@@ -7,7 +7,6 @@
 //! Every copied file is an inode of its own, although its bytes are shared: in a root filesystem two names of
 //! one `Arc<Inode>` are hard links, and two copies of one file are not (COPY-34).
 
-mod chmod;
 mod chown;
 mod destination;
 mod error;
@@ -25,7 +24,6 @@ mod testing;
 #[cfg(test)]
 mod unpack_tests;
 
-pub use chmod::Chmod;
 pub use chown::needs_lookup;
 pub use destination::{Env, copy};
 pub use error::CopyError;

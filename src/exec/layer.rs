@@ -45,7 +45,7 @@ pub struct Packing {
 }
 
 impl Layer {
-    /// A layer of a base image. Its content mark is its diff_id: bases are taken as they are.
+    /// A layer of a base image. Its content mark is its `diff_id`: bases are taken as they are.
     pub(super) fn base(
         store: &Arc<Store>,
         diff_id: DiffId,
@@ -187,7 +187,7 @@ impl Kept {
 }
 
 impl Layer {
-    /// Packs a fresh layer: its diff_id, its list, and a blob where `packing` is given, else its tree; then everybody
+    /// Packs a fresh layer: its `diff_id`, its list, and a blob where `packing` is given, else its tree; then everybody
     /// who waits for [`Layer::record`] goes on. A layer that is no fresh one gets its blob.
     pub(super) fn finish(&self, packing: Option<Packing>) -> io::Result<LayerRecord> {
         if !self.0.is_fresh {

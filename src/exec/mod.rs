@@ -37,6 +37,7 @@ use state::State;
 
 /// How a plan is to be carried out.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Settings {
     /// The rung on which processes run.
     pub isolation: Isolation,

@@ -39,17 +39,13 @@ impl Mounted {
             ExecError::step("D-87", step, format!("cannot prepare the mount on {}: {error}", mount.target))
         };
         let kind = match &mount.kind {
-            MountKind::Bind { from, source } => {
-                SandboxMountKind::Bind(self.bind(build, from, source).map_err(failed)?)
-            }
+            MountKind::Bind { from, source } => SandboxMountKind::Bind(self.bind(build, from, source).map_err(failed)?),
             MountKind::Cache { .. } => SandboxMountKind::Bind(self.cache(build, mount).map_err(failed)?),
             MountKind::Tmpfs { size } => SandboxMountKind::Tmpfs(*size),
             MountKind::Secret { id, required, file, mode, uid, gid, .. } => {
                 match build.inputs.secret(id).map_err(failed)? {
                     None if *required => return Err(missing_secret(step, id)),
-                    Some(content) if *file => {
-                        SandboxMountKind::File { content, mode: *mode, uid: *uid, gid: *gid }
-                    }
+                    Some(content) if *file => SandboxMountKind::File { content, mode: *mode, uid: *uid, gid: *gid },
                     _ => return Ok(()),
                 }
             }
@@ -146,9 +142,9 @@ pub(super) fn secret_variables(build: &Build<'_>, step: &Step, op: &RunOp) -> Re
 /// D-47.
 fn missing_secret(step: &Step, id: &str) -> ExecError {
     match ExecError::step("D-47", step, format!("secret {id}: not found")) {
-        ExecError::Step(found) => {
-            ExecError::Step(Box::new(found.help(format!("pass `--secret id={id},src=FILE` or `--secret id={id},env=NAME`"))))
-        }
+        ExecError::Step(found) => ExecError::Step(Box::new(
+            found.help(format!("pass `--secret id={id},src=FILE` or `--secret id={id},env=NAME`")),
+        )),
         other => other,
     }
 }

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::plan::{Network, RunOp, Security, Step};
 use crate::progress::{Event, TaskId};
-use crate::rootfs::{Changes, File, Files, Inode, Kind, RootFs, users};
 use crate::rootfs::{Change, RootPath};
+use crate::rootfs::{Changes, File, Files, Inode, Kind, RootFs, users};
 use crate::sandbox::{self, Exit, Isolation, Process, Root, SandboxError, User};
 use crate::snapshot::{self, WorkTree};
 use crate::store::TempDir;
@@ -65,20 +65,20 @@ impl Build<'_> {
             for dir in [&upper, &work] {
                 std::fs::create_dir(dir).map_err(failed)?;
             }
-            let pinned: Vec<Pinned> = self.lowers(state).map_err(failed)?.iter().map(Tree::pin).collect();
+            let pinned: Vec<Pinned> = Self::lowers(state).map_err(failed)?.iter().map(Tree::pin).collect();
             let lowers = pinned.iter().map(Pinned::path).collect();
-            self.process(step, op, root, Root::Overlay { lowers, upper: upper.clone(), work }, task)?;
+            self.process(step, op, root, &Root::Overlay { lowers, upper: upper.clone(), work }, task)?;
             self.take_upper(&upper, temp, root)
         } else {
-            let (tree, temp) = area.at(self, root).map_err(failed)?;
-            self.process(step, op, root, Root::Directory(tree.dir().to_owned()), task)?;
-            self.take_work_tree(tree, temp, root)
+            let tree = area.at(self, root).map_err(failed)?;
+            self.process(step, op, root, &Root::Directory(tree.dir().to_owned()), task)?;
+            self.take_work_tree(tree, root)
         }
         .map_err(|error| ExecError::io(step, "cannot read what the step changed", &error))
     }
 
     /// The layers' trees, lowest first. Layers without entries are left out.
-    fn lowers(&self, state: &State) -> io::Result<Vec<Arc<Tree>>> {
+    fn lowers(state: &State) -> io::Result<Vec<Arc<Tree>>> {
         let mut trees = Vec::new();
         for layer in state.layers() {
             if !layer.changes()?.0.is_empty() {
@@ -88,8 +88,9 @@ impl Build<'_> {
         Ok(trees)
     }
 
-    fn process(&self, step: &Step, op: &RunOp, root: &RootFs, place: Root, task: TaskId) -> Result<(), ExecError> {
-        let found = users::run_user(root, &op.user).map_err(|error| ExecError::step("D-50", step, error.to_string()))?;
+    fn process(&self, step: &Step, op: &RunOp, root: &RootFs, place: &Root, task: TaskId) -> Result<(), ExecError> {
+        let found =
+            users::run_user(root, &op.user).map_err(|error| ExecError::step("D-50", step, error.to_string()))?;
         let mounted = Mounted::of(self, step, op)?;
         let mut env = [&op.env[..], &op.proxy_env[..]].concat();
         env.extend(secret_variables(self, step, op)?);
@@ -105,7 +106,7 @@ impl Build<'_> {
             env: &env,
             cwd: &op.cwd,
             user: &user,
-            root: &place,
+            root: place,
             mounts: &mounted.mounts,
             hostname: &self.settings.hostname,
             hosts: &self.settings.hosts,
@@ -130,8 +131,8 @@ impl Build<'_> {
     }
 
     /// The upper of an overlay becomes the layer's tree.
-    fn take_upper(&self, upper: &PathBuf, temp: Arc<TempDir>, old: &RootFs) -> io::Result<Made> {
-        let tree = Arc::new(Tree::temporary(upper.clone(), temp)?);
+    fn take_upper(&self, upper: &Path, temp: Arc<TempDir>, old: &RootFs) -> io::Result<Made> {
+        let tree = Arc::new(Tree::temporary(upper.to_owned(), temp)?);
         let files = tree.files();
         let mut changes = snapshot::diff(upper, old, &files)?.changes_since(old)?;
         changes.read_in_place(&files);
@@ -144,10 +145,9 @@ impl Build<'_> {
     }
 
     /// What changed in a work tree is copied out, since the next step may change it again.
-    fn take_work_tree(&self, tree: &mut WorkTree, temp: &Arc<TempDir>, old: &RootFs) -> io::Result<Made> {
+    fn take_work_tree(&self, tree: &mut WorkTree, old: &RootFs) -> io::Result<Made> {
         let mut changes = tree.diff()?.changes_since(old)?;
         self.clamp(&mut changes);
-        let _keeps_the_work_tree_alive = temp;
         let kept = Scratch::new(self.store)?;
         keep_files(&mut changes, &kept)?;
         let mut root = old.clone();
@@ -172,7 +172,10 @@ fn keep_files(changes: &mut Changes, kept: &Scratch) -> io::Result<()> {
         let name = number.to_string();
         let mut out = std::fs::File::create_new(kept.dir().join(&name))?;
         file.copy_to(&mut out)?;
-        let copy = File { digest: file.digest.clone(), ..File::at(Arc::clone(&files), RootPath::clamped(name.as_bytes()), file.size) };
+        let copy = File {
+            digest: file.digest.clone(),
+            ..File::at(Arc::clone(&files), RootPath::clamped(name.as_bytes()), file.size)
+        };
         *inode = Arc::new(Inode { meta: inode.meta.clone(), kind: Kind::File(copy) });
     }
     Ok(())
@@ -201,7 +204,7 @@ fn sandbox_failure(step: &Step, op: &RunOp, error: &SandboxError) -> ExecError {
 
 impl WorkArea {
     /// The stage's work tree, brought to the state `root`.
-    fn at(&mut self, build: &Build<'_>, root: &RootFs) -> io::Result<(&mut WorkTree, &Arc<TempDir>)> {
+    fn at(&mut self, build: &Build<'_>, root: &RootFs) -> io::Result<&mut WorkTree> {
         let (tree, temp) = match self.0.take() {
             Some((mut tree, temp)) => {
                 let changes = root.changes_since(tree.root())?;
@@ -217,7 +220,6 @@ impl WorkArea {
                 (WorkTree::materialise(root, &dir)?, temp)
             }
         };
-        let (tree, temp) = self.0.insert((tree, temp));
-        Ok((tree, temp))
+        Ok(&mut self.0.insert((tree, temp)).0)
     }
 }

@@ -1,8 +1,8 @@
 //! The steps of one stage, one after the other: from the cache where it has them, else run.
 
 use std::io;
-use std::sync::{Arc, PoisonError};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use crate::cache::{Parent, Preimage, Record};
 use crate::copy::{self, Selection};
@@ -108,7 +108,8 @@ impl Build<'_> {
         let image = self.inputs.base(id);
         let diff_ids: Vec<_> = image.layers.iter().map(|(diff_id, _)| *diff_id).collect();
         let layers = image.layers.into_iter();
-        let layers = layers.map(|(diff_id, blob)| Layer::base(self.store, diff_id, blob, image.source.clone())).collect();
+        let layers =
+            layers.map(|(diff_id, blob)| Layer::base(self.store, diff_id, blob, image.source.clone())).collect();
         State::base(layers, &diff_ids)
     }
 

@@ -23,7 +23,8 @@ pub(super) struct State {
 impl State {
     /// The empty root filesystem.
     pub(super) fn scratch() -> Arc<Self> {
-        let state = Self { below: None, layer: None, key: Parent::Scratch, root: OnceLock::new(), content: OnceLock::new() };
+        let state =
+            Self { below: None, layer: None, key: Parent::Scratch, root: OnceLock::new(), content: OnceLock::new() };
         state.root.get_or_init(RootFs::empty);
         state.content.get_or_init(String::new);
         Arc::new(state)

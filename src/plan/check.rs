@@ -43,9 +43,8 @@ fn judge(value: &str) -> Result<bool, String> {
             return Err(format!("invalid check option \"{option}\""));
         };
         match (name.trim(), value) {
-            ("skip" | "experimental", _) => {}
+            ("skip" | "experimental", _) | ("error", "0" | "f" | "F" | "false" | "FALSE" | "False") => {}
             ("error", "1" | "t" | "T" | "true" | "TRUE" | "True") => errors = true,
-            ("error", "0" | "f" | "F" | "false" | "FALSE" | "False") => {}
             ("error", _) => return Err(format!("failed to parse check option \"{option}\"")),
             (other, _) => return Err(format!("invalid check option \"{other}\"")),
         }

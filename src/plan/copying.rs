@@ -1,7 +1,7 @@
 //! COPY and ADD: sources, destination and flags after expansion (COPY-3 to COPY-5, COPY-11, COPY-63, COPY-71, ADD-2, ADD-12).
 
-use crate::copy::Chmod;
 use crate::dockerfile::{AddFlags, CopyFlags, Copying, Diagnostic, Source as From, Word};
+use crate::rootfs::Chmod;
 
 use super::evaluate::{Evaluated, Evaluator, Source};
 use super::expand::{expand, expand_body};

@@ -67,7 +67,8 @@ impl Changes {
             let Kind::File(file) = &inode.kind else { continue };
             let Content::At { files: holder, path: known } = &file.content else { continue };
             if Arc::ptr_eq(holder, files) && known != path {
-                let moved = File { digest: file.digest.clone(), ..File::at(Arc::clone(files), path.clone(), file.size) };
+                let moved =
+                    File { digest: file.digest.clone(), ..File::at(Arc::clone(files), path.clone(), file.size) };
                 *inode = Arc::new(Inode { meta: inode.meta.clone(), kind: Kind::File(moved) });
             }
         }

@@ -8,12 +8,14 @@
 //! Two names of one file are hard links when they hold the same `Arc<Inode>`.
 
 mod changes;
+mod chmod;
 mod entry;
 mod path;
 mod tree;
 pub mod users;
 
 pub use changes::{Change, Changes};
+pub use chmod::{Chmod, ChmodError};
 pub use entry::{Content, ContentDigest, Directory, File, Files, Inode, Kind, Meta, Node, Time, Xattrs};
 pub use path::{PathError, RootPath};
 pub use tree::{ResolveError, Resolved, RootFs};

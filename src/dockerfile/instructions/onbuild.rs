@@ -1,6 +1,6 @@
 use super::{Arguments, Command, Context, Fault, Keyword, Read, flags, head, json_strings};
-use crate::dockerfile::{Onbuild, attach_heredocs};
 use crate::dockerfile::words::{plain_word, white_space};
+use crate::dockerfile::{Onbuild, attach_heredocs};
 
 /// `onbuild` (ONB-1)
 pub(super) fn onbuild<'a>(context: &Context<'a>, input: &'a str) -> Read<'a, Arguments<'a>> {
