@@ -10,7 +10,6 @@ use crate::image::{Compression, Descriptor, Platform, Wire};
 use crate::output::{self, Image, OutputKind};
 use crate::plan::{self, Plan, PlanOptions};
 use crate::progress::{self, Cancel, Event, SharedSink, TaskId};
-use crate::sandbox;
 use crate::store::Store;
 
 use super::inputs::Outside;
@@ -83,17 +82,6 @@ fn plan_options(options: &Options) -> PlanOptions {
 }
 
 fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -> Settings {
-    let needs_a_sandbox =
-        plan.stages.iter().flat_map(|stage| &stage.steps).any(|step| matches!(step.op, plan::Op::Run(_)));
-    let isolation = match options.isolation {
-        Some(asked) => asked,
-        // Looking is not free, and nobody wants to know.
-        None if !needs_a_sandbox => sandbox::Isolation::Files,
-        None => sandbox::probe().isolation,
-    };
-    if needs_a_sandbox {
-        sink.event(Event::Head { isolation: isolation.to_string(), note: None });
-    }
     let rewrites = options.outputs.iter().any(|output| output.rewrite_timestamp);
     if rewrites && plan.epoch.is_none() {
         // TIME-4
@@ -105,7 +93,7 @@ fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -
     let only_files = |kind| matches!(kind, OutputKind::Local | OutputKind::Tar);
     let hostname = options.build_args.get("BUILDKIT_SANDBOX_HOSTNAME");
     Settings {
-        isolation,
+        isolation: options.isolation,
         jobs: options.jobs.unwrap_or(threads * STAGES_PER_CORE),
         threads,
         no_cache: options.no_cache,

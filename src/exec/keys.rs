@@ -97,13 +97,12 @@ pub(super) fn workdir(
 mod tests {
     use crate::exec::{Packing, Settings};
     use crate::image::Compression;
-    use crate::sandbox::Isolation;
 
     use super::*;
 
     fn settings() -> Settings {
         Settings {
-            isolation: Isolation::Root,
+            isolation: None,
             jobs: 1,
             threads: 1,
             no_cache: false,

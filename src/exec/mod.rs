@@ -24,7 +24,7 @@ use std::time::Instant;
 use crate::image::{DiffId, ImageConfig, Platform};
 use crate::plan::{BaseRef, CopyFrom, ImageId, MountFrom, MountKind, Op, Plan};
 use crate::progress::{Cancel, Event, SharedSink, TaskId};
-use crate::sandbox::{HostEntry, Isolation};
+use crate::sandbox::{self, HostEntry, Isolation};
 use crate::store::Store;
 
 pub use error::ExecError;
@@ -39,8 +39,8 @@ use state::State;
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Settings {
-    /// The rung on which processes run.
-    pub isolation: Isolation,
+    /// The rung on which processes run; `None` is the strongest that the machine gives, found out when the first runs.
+    pub isolation: Option<Isolation>,
     /// Stages at once.
     pub jobs: usize,
     /// Threads that pack, and threads that read files.
@@ -111,6 +111,7 @@ struct Build<'a> {
     images: Mutex<HashMap<ImageId, Arc<State>>>,
     /// Stages whose layers end in the image.
     exported: Vec<bool>,
+    isolation: OnceLock<Isolation>,
     tasks: AtomicU32,
     cached: AtomicUsize,
     ran: AtomicUsize,
@@ -138,6 +139,7 @@ pub fn execute(
             finished: plan.stages.iter().map(|_| OnceLock::new()).collect(),
             images: Mutex::default(),
             exported: exported(plan),
+            isolation: OnceLock::new(),
             tasks: AtomicU32::new(1),
             cached: AtomicUsize::new(0),
             ran: AtomicUsize::new(0),
@@ -168,6 +170,15 @@ impl Build<'_> {
             root: FinalRoot(target),
             cached: self.cached.load(Ordering::Relaxed),
             ran: self.ran.load(Ordering::Relaxed),
+        })
+    }
+
+    /// The rung of this build, told when it is first asked for: a build that runs nothing need not look.
+    fn isolation(&self) -> Isolation {
+        *self.isolation.get_or_init(|| {
+            let isolation = self.settings.isolation.unwrap_or_else(|| sandbox::probe().isolation);
+            self.sink.event(Event::Head { isolation: isolation.to_string(), note: None });
+            isolation
         })
     }
 

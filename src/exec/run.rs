@@ -41,11 +41,20 @@ pub(super) fn refuse(step: &Step, op: &RunOp, settings: &Settings) -> Result<(),
     if op.security == Security::Insecure && !settings.allow_insecure {
         return Err(entitlement("security.insecure"));
     }
-    if settings.isolation == Isolation::Files {
-        let message = "this machine lets kiln run no process (`--isolation=files`)";
-        return Err(ExecError::step("isolation", step, message));
+    if settings.isolation == Some(Isolation::Files) {
+        return Err(no_process(step));
     }
     Ok(())
+}
+
+fn no_process(step: &Step) -> ExecError {
+    match ExecError::step("isolation", step, "RUN is not possible with `--isolation=files`") {
+        ExecError::Step(found) => {
+            let help = "`kiln doctor` says what this machine lacks for a stronger one";
+            ExecError::Step(Box::new(found.help(help)))
+        }
+        other => other,
+    }
 }
 
 impl Build<'_> {
@@ -59,7 +68,10 @@ impl Build<'_> {
     ) -> Result<Made, ExecError> {
         let failed = |error: io::Error| ExecError::io(step, "cannot prepare the root filesystem", &error);
         let root = state.root().map_err(failed)?;
-        if self.settings.isolation == Isolation::Root {
+        if self.isolation() == Isolation::Files {
+            return Err(no_process(step));
+        }
+        if self.isolation() == Isolation::Root {
             let temp = Arc::new(self.store.temp_dir().map_err(failed)?);
             let (upper, work) = (temp.join("tree"), temp.join("work"));
             for dir in [&upper, &work] {
@@ -116,7 +128,7 @@ impl Build<'_> {
             cancel: self.cancel,
         };
         let mut output = |bytes: &[u8]| self.sink.event(Event::Output { task, bytes: bytes.to_vec() });
-        let exit = match sandbox::run(self.settings.isolation, &process, &mut output) {
+        let exit = match sandbox::run(self.isolation(), &process, &mut output) {
             Ok(exit) => exit,
             Err(SandboxError::Cancelled) => return Err(ExecError::Cancelled),
             Err(error) => return Err(sandbox_failure(step, op, &error)),

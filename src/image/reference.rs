@@ -64,16 +64,89 @@ impl fmt::Display for Reference {
 impl FromStr for Reference {
     type Err = ReferenceError;
 
+    /// Reads `[DOMAIN/]PATH[:TAG][@DIGEST]` and completes it (FROM-14).
+    ///
+    /// `oci-spec` has a parser of its own, but it compiles a regular expression, which takes longer than a warm build.
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let wrong = |reason: String| ReferenceError { text: text.to_owned(), reason };
-        let spec: SpecReference = text.parse().map_err(|error| wrong(format!("{error}")))?;
-        if let Some(digest) = spec.digest()
-            && digest.parse::<Digest>().is_err()
-        {
-            return Err(wrong("the digest is not `sha256:` and 64 hex digits".to_owned()));
+        let wrong = |reason: &str| ReferenceError { text: text.to_owned(), reason: reason.to_owned() };
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest)),
+            None => (text, None),
+        };
+        if digest.is_some_and(|digest| digest.parse::<Digest>().is_err()) {
+            return Err(wrong("the digest is not `sha256:` and 64 hex digits"));
         }
-        Ok(Self(spec))
+        let (name, tag) = match rest.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+            _ => (rest, None),
+        };
+        if tag.is_some_and(|tag| !is_tag(tag)) {
+            return Err(wrong("the tag is not letters, digits, `_`, `.` and `-`, at most 128"));
+        }
+        let (registry, repository) = match name.split_once('/') {
+            Some((first, path)) if names_a_registry(first) => (first, path),
+            _ => (HUB, name),
+        };
+        if registry != HUB && !is_domain(registry) {
+            return Err(wrong("the registry is no host name"));
+        }
+        if !repository.split('/').all(is_path_part) {
+            return Err(wrong("a name is lower-case letters and digits, separated by `.`, `_`, `__` or `-`"));
+        }
+        let is_short = matches!(registry, HUB | "index.docker.io") && !repository.contains('/');
+        let registry = if registry == "index.docker.io" { HUB } else { registry }.to_owned();
+        let repository = if is_short { format!("library/{repository}") } else { repository.to_owned() };
+        if repository.len() > 255 {
+            return Err(wrong("the name is longer than 255 characters"));
+        }
+        Ok(Self(match (tag, digest) {
+            (Some(tag), Some(digest)) => {
+                SpecReference::with_tag_and_digest(registry, repository, tag.to_owned(), digest.to_owned())
+            }
+            (None, Some(digest)) => SpecReference::with_digest(registry, repository, digest.to_owned()),
+            (tag, None) => SpecReference::with_tag(registry, repository, tag.unwrap_or("latest").to_owned()),
+        }))
     }
+}
+
+/// The registry of names that say none.
+const HUB: &str = "docker.io";
+
+/// Whether the first part of a name is a host, and not the first part of a path.
+fn names_a_registry(first: &str) -> bool {
+    first == "localhost" || first.contains(['.', ':']) || first.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+fn is_domain(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    if port.is_some_and(|port| port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit())) {
+        return false;
+    }
+    if let Some(address) = host.strip_prefix('[') {
+        return address.strip_suffix(']').is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
+    }
+    host.split('.').all(|label| {
+        let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        plain && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
+    })
+}
+
+fn is_tag(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    (1..=128).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with(['.', '-'])
+}
+
+/// Letters and digits with separators between them: one `.`, one or two `_`, any number of `-`.
+fn is_path_part(text: &str) -> bool {
+    let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let separators = text.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let good =
+        |separator: &str| matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-');
+    let ends = text.bytes().next().is_some_and(alphanumeric) && text.bytes().last().is_some_and(alphanumeric);
+    ends && separators.into_iter().all(good)
 }
 
 #[cfg(test)]
@@ -87,6 +160,10 @@ mod tests {
             ("a/b:c", "docker.io/a/b:c", "a/b:c"),
             ("localhost:5000/debian:bookworm", "localhost:5000/debian:bookworm", "localhost:5000/debian:bookworm"),
             ("quay.io/x/y", "quay.io/x/y:latest", "quay.io/x/y:latest"),
+            ("index.docker.io/a", "docker.io/library/a:latest", "a:latest"),
+            ("u/a__b.c--d_f:T.1-x", "docker.io/u/a__b.c--d_f:T.1-x", "u/a__b.c--d_f:T.1-x"),
+            ("[::1]:5000/a", "[::1]:5000/a:latest", "[::1]:5000/a:latest"),
+            ("localhost/a", "localhost/a:latest", "localhost/a:latest"),
         ] {
             let reference: Reference = text.parse().unwrap();
             assert_eq!(reference.to_string(), whole);
@@ -96,7 +173,24 @@ mod tests {
 
     #[test]
     fn d_26_bad_names_are_refused() {
-        for bad in ["", "Upper", "a b", "a:b:c", "-x", "busybox@sha256:12"] {
+        for bad in [
+            "",
+            "Upper",
+            "a b",
+            "a:b:c",
+            "-x",
+            "busybox@sha256:12",
+            "a//b",
+            "a..b",
+            "a___b",
+            "a/",
+            "a:",
+            "a:-b",
+            "x.y:z/a",
+            "ü",
+            "-a.b/c",
+            "[::1/a",
+        ] {
             assert!(bad.parse::<Reference>().is_err(), "{bad}");
         }
     }
