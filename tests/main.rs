@@ -7,5 +7,6 @@ mod command_line;
 mod isolation;
 mod kit;
 mod outputs;
+mod pinned;
 mod rooms;
 mod round_trip;

@@ -167,7 +167,12 @@ impl Kit {
 
     /// Builds with the flags of the kit and `more`, and no output that is not among them.
     pub(crate) fn run(&self, more: &[&str]) -> std::process::Output {
-        let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_kiln"));
+        assert_cmd::Command::from_std(self.command(more)).timeout(TIMEOUT).output().unwrap()
+    }
+
+    /// The command of [`Kit::run`], not started.
+    pub(crate) fn command(&self, more: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kiln"));
         for name in ["SOURCE_DATE_EPOCH", "DOCKER_DEFAULT_PLATFORM", "BUILDKIT_PROGRESS", "KILN_STORE", "KILN_CONFIG"] {
             command.env_remove(name);
         }
@@ -182,9 +187,8 @@ impl Kit {
             .arg(self.path("Dockerfile"))
             .args(&self.flags)
             .args(more)
-            .arg(self.path("context"))
-            .timeout(TIMEOUT);
-        command.output().unwrap()
+            .arg(self.path("context"));
+        command
     }
 }
 

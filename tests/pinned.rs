@@ -1,0 +1,107 @@
+//! The same image from every rung, and nothing left of a build that was killed.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::kit::{Kit, root};
+
+const STEPS: &str = "FROM busybox\n\
+    RUN mkdir /d && echo one > /d/a && ln /d/a /d/b && ln -s a /d/c && rm /etc/group && chown 7:8 /d/a && chmod 4755 /d/b\n\
+    COPY f /d/\n\
+    RUN rm -r /d && mkdir -p /d/e && touch /d/e/x && mknod /fifo p\n\
+    WORKDIR /w/x\n";
+
+#[test]
+fn every_rung_gives_the_same_manifest_when_times_are_pinned() {
+    if !root() {
+        return;
+    }
+    let mut digests = Vec::new();
+    for isolation in ["root", "chroot"] {
+        let Some(mut kit) = Kit::with_busybox() else { return };
+        kit.file("f", "text").dockerfile(STEPS).env("SOURCE_DATE_EPOCH", "1600000000");
+        let archive = kit.path("pinned.tar");
+        let spec = format!("type=oci,dest={},rewrite-timestamp=true", archive.display());
+        let metadata = kit.path("metadata.json");
+        let output = kit.run(&["--isolation", isolation, "--metadata-file", metadata.to_str().unwrap(), "-o", &spec]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let metadata: serde_json::Value = serde_json::from_slice(&std::fs::read(metadata).unwrap()).unwrap();
+        digests.push(metadata["containerimage.digest"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(digests[0], digests[1]);
+}
+
+#[test]
+fn a_build_that_is_killed_in_a_run_leaves_nothing_behind() {
+    if !root() {
+        return;
+    }
+    let Some(mut kit) = Kit::with_busybox() else { return };
+    let marker = format!("sleep 7{:03}", std::process::id() % 1000);
+    kit.dockerfile(&format!("FROM busybox\nRUN {marker}\n"));
+    let out = kit.path("killed.tar");
+    let mut child = kit.command(&["-o", out.to_str().unwrap()]).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("the step runs", || processes_with(&marker) > 0);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_until("the step is gone", || processes_with(&marker) == 0);
+    assert!(!out.exists());
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let store = kit.path("store");
+    assert!(!mounts.contains(store.to_str().unwrap()), "{mounts}");
+    kit.dockerfile("FROM busybox\nRUN true\n");
+    let output = kit.run(&["-o", out.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(out.exists());
+    assert_eq!(std::fs::read_dir(store.join("kiln/tmp")).unwrap().count(), 0, "the next build sweeps");
+}
+
+#[test]
+fn a_build_that_is_killed_while_writing_leaves_no_broken_archive() {
+    let Some(mut kit) = Kit::with_busybox() else { return };
+    // Bytes that do not compress, so that there is something to write.
+    let mut state = 1_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    })
+    .take(4 << 20)
+    .flatten()
+    .collect();
+    kit.dockerfile("FROM busybox\nCOPY noise /\n");
+    std::fs::write(kit.path("context/noise"), noise).unwrap();
+    let out = kit.path("killed.tar");
+    for delay in [60, 120, 200, 300, 450] {
+        let mut child = kit.command(&["-o", out.to_str().unwrap()]).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(delay));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if out.exists() {
+            let listed = Command::new("tar").arg("-tf").arg(&out).output().unwrap();
+            assert!(listed.status.success(), "an archive under the final name is whole");
+            std::fs::remove_file(&out).unwrap();
+        }
+    }
+    let output = kit.run(&["-o", out.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(20), "timed out: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Processes whose command line holds `words`, those of kiln itself left out.
+fn processes_with(words: &str) -> usize {
+    let wanted = words.replace(' ', "\0");
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+        .filter(|line| String::from_utf8_lossy(line).starts_with(&wanted))
+        .count()
+}
