@@ -1,8 +1,8 @@
 //! COPY, ADD and WORKDIR on root filesystems as data.
 //!
 //! Nothing is read or written but the members of archives, which are unpacked into a scratch directory: copied
-//! files go on pointing at the bytes they had. [`select`] finds what the sources name, without a look at the
-//! destination, so that a key can be made of it first; [`copy`] then puts it there.
+//! files go on pointing at the bytes they had. [`select()`] finds what the sources name, without a look at the
+//! destination, so that a key can be made of it first; [`copy()`] then puts it there.
 //!
 //! Every copied file is an inode of its own, although its bytes are shared: in a root filesystem two names of
 //! one `Arc<Inode>` are hard links, and two copies of one file are not (COPY-34).

@@ -1,4 +1,4 @@
-//! `RUN --mount` (RUN-30 to RUN-46): one CSV record to a [`Mount`], before names of stages are looked up.
+//! `RUN --mount` (RUN-30 to RUN-46): one CSV record to a `Mount`, before names of stages are looked up.
 
 use crate::dockerfile::{csv_fields, suggest};
 

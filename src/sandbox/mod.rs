@@ -1,6 +1,6 @@
 //! Runs a process in a root filesystem, on the rung of isolation that the machine allows.
 //!
-//! Nothing of a sandbox outlives [`run`]: no process, no mount, and in the root filesystem only what the process itself
+//! Nothing of a sandbox outlives [`run()`]: no process, no mount, and in the root filesystem only what the process itself
 //! did there. Several can run at once.
 
 mod adopt;
