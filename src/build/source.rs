@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::archive::{self, Format};
 use crate::context;
 use crate::rootfs::{Files, RootFs};
 use crate::snapshot::TreeFiles;
@@ -98,7 +97,7 @@ fn on_stdin(options: &Options, store: &Store) -> Result<Sources, BuildError> {
     let mut stdin = io::stdin().lock();
     let mut start = Vec::new();
     stdin.by_ref().take(512).read_to_end(&mut start).map_err(machine)?;
-    if !is_archive(&start) {
+    if !context::is_archive(&start) {
         if options.dockerfile != DockerfileSpec::Default {
             let message = "ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles";
             return Err(usage(message.to_owned(), Some("leave `-f` out".to_owned())));
@@ -132,13 +131,6 @@ fn in_tree(root: &RootFs, name: &str) -> Result<Vec<u8>, BuildError> {
     let Some(node) = found else { return Err(missing(name, &not_found)) };
     let Some(file) = node.as_file() else { return Err(missing(name, &not_found)) };
     file.read(64 << 20).map_err(|error| missing(name, &error))
-}
-
-fn is_archive(start: &[u8]) -> bool {
-    if archive::Format::of(start) != Format::Plain {
-        return true;
-    }
-    matches!(archive::Entries::new(start).next_entry(), Ok(Some(_)))
 }
 
 fn read_stdin() -> Result<Vec<u8>, BuildError> {

@@ -197,11 +197,18 @@ mod tests {
         gzip.write_all(&plain).unwrap();
         let mut long = tar::Builder::new(Vec::new());
         long.append_data(&mut tar::Header::new_gnu(), "x/".repeat(300), &b""[..]).unwrap();
+        // As `git archive` begins, with the commit.
+        let mut git = tar::Builder::new(Vec::new());
+        let mut global = tar::Header::new_ustar();
+        global.set_entry_type(EntryType::XGlobalHeader);
+        global.set_size(14);
+        git.append_data(&mut global, "pax_global_header", &b"14 comment=abc"[..]).unwrap();
         let text = b"FROM scratch\nCOPY a b\n".repeat(40);
         for (bytes, want) in [
             (plain, true),
             (gzip.finish().unwrap(), true),
             (long.into_inner().unwrap(), true),
+            (git.into_inner().unwrap(), true),
             (text, false),
             (b"FROM x".to_vec(), false),
             (Vec::new(), false),
