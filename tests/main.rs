@@ -10,3 +10,4 @@ mod outputs;
 mod pinned;
 mod rooms;
 mod round_trip;
+mod standard_input;

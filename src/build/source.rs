@@ -94,7 +94,9 @@ fn on_stdin(options: &Options, store: &Store) -> Result<Sources, BuildError> {
         return Err(usage("invalid argument: can't use stdin for both build context and dockerfile".to_owned(), None));
     }
     let machine = |source| BuildError::Machine { doing: "read the build context from standard input".into(), source };
-    let mut stdin = io::stdin().lock();
+    // Not by way of `io::stdin`, whose buffer would keep a part of the archive, and whose lock cannot be sent to the thread
+    // that a decompressor may run on.
+    let mut stdin = File::from(rustix::io::dup(rustix::stdio::stdin()).map_err(|error| machine(error.into()))?);
     let mut start = Vec::new();
     stdin.by_ref().take(512).read_to_end(&mut start).map_err(machine)?;
     if !context::is_archive(&start) {
@@ -110,11 +112,7 @@ fn on_stdin(options: &Options, store: &Store) -> Result<Sources, BuildError> {
     let dir = temp.join("context");
     std::fs::create_dir(&dir).map_err(machine)?;
     let files: Arc<dyn Files> = Arc::new(TreeFiles::open(&dir).map_err(machine)?);
-    // Standard input's lock cannot be sent to the thread that a decompressor may run on.
-    let whole = io::Cursor::new(start)
-        .chain(File::from(rustix::io::dup(rustix::stdio::stdin()).map_err(|error| machine(error.into()))?));
-    drop(stdin);
-    let root = context::from_tar(whole, &dir, files).map_err(machine)?;
+    let root = context::from_tar(io::Cursor::new(start).chain(stdin), &dir, files).map_err(machine)?;
     let name = match &options.dockerfile {
         DockerfileSpec::Path(path) => path.display().to_string(),
         _ => "Dockerfile".to_owned(),
