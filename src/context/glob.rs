@@ -1,21 +1,6 @@
 use super::PatternError;
 use super::tokens::{ByteSet, DoubleStar, Token, literal, symbol, tokens};
 
-/// Whether a component of a path has wildcards that are not written with a backslash (COPY-14).
-pub fn has_wildcards(component: &[u8]) -> bool {
-    let mut bytes = component.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'*' | b'?' | b'[' => return true,
-            b'\\' => {
-                bytes.next();
-            }
-            _ => {}
-        }
-    }
-    false
-}
-
 /// The pattern of one path component: `*`, `?`, classes and backslash (COPY-14).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ComponentGlob {
@@ -159,15 +144,6 @@ mod tests {
         }
         assert!(ComponentGlob::new(b"?").unwrap().matches(b"\xff"), "a byte that is no character counts as one");
         assert!(ComponentGlob::new(b"[a-").is_err());
-    }
-
-    #[test]
-    fn copy_14_wildcards_are_told_from_escaped_ones() {
-        for (component, want) in
-            [("a*", true), ("a?", true), ("[a]", true), ("a]", false), ("\\*a", false), ("\\\\*", true)]
-        {
-            assert_eq!(has_wildcards(component.as_bytes()), want, "{component}");
-        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod walk;
 
 pub use digests::digest_files;
 pub use directory::{Context, ContextError};
-pub use glob::{ComponentGlob, has_wildcards};
+pub use glob::ComponentGlob;
 pub use ignore_file::ignore_file;
 pub use patterns::{Patterns, Verdict};
 pub use rule::PatternError;

@@ -1,7 +1,5 @@
 use std::sync::Arc;
 
-use crate::rootfs::RootPath;
-
 use super::PatternError;
 use super::rule::{Rule, rule, rules};
 use super::spanning::Spanning;
@@ -81,22 +79,6 @@ impl Patterns {
         self.exceptions.is_empty()
     }
 
-    /// Whether some rule begins with `!`.
-    pub fn has_exceptions(&self) -> bool {
-        self.exceptions.contains(&true)
-    }
-
-    /// Whether `path` is excluded, by itself or with a parent (IGN-9, IGN-10). The root never is.
-    pub fn excludes(&self, path: &RootPath) -> bool {
-        let mut at = RootPath::root();
-        let mut verdict = self.start();
-        for name in path.components() {
-            at = at.join(name);
-            verdict = self.below(&verdict, at.as_bytes(), name);
-        }
-        verdict.excluded
-    }
-
     /// What the rules say of the root.
     pub fn start(&self) -> Verdict {
         Verdict { excluded: false, places: self.trie.start(), applied: Arc::default() }
@@ -142,12 +124,27 @@ impl Patterns {
 mod tests {
     use proptest::prelude::*;
 
+    use crate::rootfs::RootPath;
+
     use super::super::rule::MAX_LINE;
     use super::super::tokens::{DoubleStar, tokens};
     use super::*;
 
     /// Rows of an ignore file, paths it excludes, and paths it does not.
     type Row<'a> = (&'a str, &'a [&'a str], &'a [&'a str]);
+
+    impl Patterns {
+        /// Whether `path` is excluded, by itself or with a parent (IGN-9, IGN-10). The root never is.
+        fn excludes(&self, path: &RootPath) -> bool {
+            let mut at = RootPath::root();
+            let mut verdict = self.start();
+            for name in path.components() {
+                at = at.join(name);
+                verdict = self.below(&verdict, at.as_bytes(), name);
+            }
+            verdict.excluded
+        }
+    }
 
     fn check(rows: &[Row<'_>]) {
         for (file, out, kept) in rows {
