@@ -7,7 +7,7 @@ use crate::bases::{self, Resolver};
 use crate::dockerfile::{self, Severity};
 use crate::exec::{self, Built, ExecError, Packing, Settings};
 use crate::image::{Compression, Descriptor, Platform, Wire};
-use crate::output::{self, Image, OutputKind};
+use crate::output::{self, Image};
 use crate::plan::{self, Plan, PlanOptions};
 use crate::progress::{self, Cancel, Event, SharedSink, TaskId};
 use crate::store::Store;
@@ -90,7 +90,6 @@ fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -
     }
     let chosen = options.outputs.iter().find(|output| output.compression.is_some() || output.level.is_some());
     let compression = chosen.and_then(|output| output.compression).unwrap_or(Compression::Gzip);
-    let only_files = |kind| matches!(kind, OutputKind::Local | OutputKind::Tar);
     let hostname = options.build_args.get("BUILDKIT_SANDBOX_HOSTNAME");
     Settings {
         isolation: options.isolation,
@@ -101,7 +100,7 @@ fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -
         packing: Packing { compression, level: chosen.and_then(|output| output.level), threads },
         blobs: options.outputs.is_empty()
             || !options.tags.is_empty()
-            || options.outputs.iter().any(|output| !only_files(output.kind)),
+            || options.outputs.iter().any(|output| output.kind.is_image()),
         hostname: hostname.cloned().unwrap_or_else(|| "buildkitsandbox".to_owned()),
         hosts: options.hosts.clone(),
         shm_size: options.shm_size,

@@ -145,8 +145,7 @@ fn outputs(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Vec<OutputSpec
         outputs.push(OutputSpec::parse("type=docker").map_err(wrong)?);
     }
     output::check(&outputs, around.stdout_is_terminal).map_err(wrong)?;
-    let files_only = |output: &OutputSpec| matches!(output.kind, OutputKind::Local | OutputKind::Tar);
-    if given(args.iidfile.as_deref()).is_some() && outputs.iter().any(files_only) {
+    if given(args.iidfile.as_deref()).is_some() && !outputs.iter().all(|output| output.kind.is_image()) {
         let message = "--iidfile has no image id to write with a local or tar output";
         return Err(Failure::usage(message, Some("leave `--iidfile` out, or write the image with `-o type=oci`")));
     }
