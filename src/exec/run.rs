@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::plan::{Network, RunOp, Security, Step};
+use crate::plan::{MountKind, Network, RunOp, Security, Step};
 use crate::progress::{Event, TaskId};
 use crate::rootfs::{Change, RootPath};
 use crate::rootfs::{Changes, File, Files, Inode, Kind, RootFs, users};
@@ -40,6 +40,11 @@ pub(super) fn refuse(step: &Step, op: &RunOp, settings: &Settings) -> Result<(),
     }
     if op.security == Security::Insecure && !settings.allow_insecure {
         return Err(entitlement("security.insecure"));
+    }
+    for mount in &op.mounts {
+        if let MountKind::Ssh { id, required: true, .. } = &mount.kind {
+            return Err(ExecError::step("ssh", step, format!("ssh mounts are not supported yet: `{id}`")));
+        }
     }
     if settings.isolation == Some(Isolation::Files) {
         return Err(no_process(step));
