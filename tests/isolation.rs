@@ -1,5 +1,8 @@
 //! Ways to keep a step apart differ in what they need, never in what they make.
 
+use std::fs;
+use std::process::Command;
+
 use crate::kit::{Kit, root};
 
 #[test]
@@ -50,4 +53,26 @@ fn a_step_does_not_see_the_machine() {
     for name in text("/root-list").lines() {
         assert!(allowed.contains(&name), "{name} is of the machine");
     }
+}
+
+/// As in most containers, whose own root is one.
+#[test]
+fn a_store_on_an_overlay_gets_work_trees() {
+    if !root() {
+        return;
+    }
+    let Some(mut kit) = Kit::with_busybox() else { return };
+    kit.dockerfile("FROM busybox\nRUN echo one > /a\nRUN cat /a /a > /b && hostname > /c\n");
+    for name in ["store", "lower", "upper", "work"] {
+        fs::create_dir(kit.path(name)).unwrap();
+    }
+    let files = kit.path("files");
+    let build = kit.command(&["--isolation", "root", "-o", files.to_str().unwrap()]);
+    let mount = "mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work store && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", mount, "sh"]).arg(build.get_program()).args(build.get_args());
+    let output = command.current_dir(kit.path("")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(fs::read_to_string(files.join("b")).unwrap(), "one\none\n");
+    assert_eq!(fs::read_to_string(files.join("c")).unwrap(), "buildkitsandbox\n", "it is no chroot");
 }

@@ -17,6 +17,7 @@ mod state;
 mod tree;
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
@@ -92,7 +93,7 @@ pub struct FinalRoot(Arc<State>);
 
 impl FinalRoot {
     /// The root filesystem. A base's layers may have to be downloaded first.
-    pub fn get(&self) -> std::io::Result<crate::rootfs::RootFs> {
+    pub fn get(&self) -> io::Result<crate::rootfs::RootFs> {
         self.0.root().cloned()
     }
 }
@@ -112,6 +113,7 @@ struct Build<'a> {
     /// Stages whose layers end in the image.
     exported: Vec<bool>,
     isolation: OnceLock<Isolation>,
+    overlays: OnceLock<bool>,
     tasks: AtomicU32,
     cached: AtomicUsize,
     ran: AtomicUsize,
@@ -140,6 +142,7 @@ pub fn execute(
             images: Mutex::default(),
             exported: exported(plan),
             isolation: OnceLock::new(),
+            overlays: OnceLock::new(),
             tasks: AtomicU32::new(1),
             cached: AtomicUsize::new(0),
             ran: AtomicUsize::new(0),
@@ -180,6 +183,19 @@ impl Build<'_> {
             self.sink.event(Event::Head { isolation: isolation.to_string(), note: None });
             isolation
         })
+    }
+
+    /// Whether a process gets an overlay, rather than a work tree. The store may lie where none can be: on an overlay itself,
+    /// as in most containers, or on a network.
+    fn overlays(&self) -> io::Result<bool> {
+        if self.isolation() != Isolation::Root {
+            return Ok(false);
+        }
+        if let Some(known) = self.overlays.get() {
+            return Ok(*known);
+        }
+        let room = self.store.temp_dir()?;
+        Ok(*self.overlays.get_or_init(|| sandbox::can_overlay_in(room.path()).is_ok()))
     }
 
     /// Begins a line of work that people see.

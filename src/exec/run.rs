@@ -19,7 +19,7 @@ use super::state::State;
 use super::tree::{Pinned, Scratch, Tree};
 use super::{Build, ExecError, Settings};
 
-/// The work tree of a stage on rungs that cannot mount: made for its first RUN, kept for the next ones.
+/// The work tree of a stage where there are no overlays: made for its first RUN, kept for the next ones.
 #[derive(Default)]
 pub(super) struct WorkArea(Option<(WorkTree, Arc<TempDir>)>);
 
@@ -76,7 +76,7 @@ impl Build<'_> {
         if self.isolation() == Isolation::Files {
             return Err(no_process(step));
         }
-        if self.isolation() == Isolation::Root {
+        if self.overlays().map_err(failed)? {
             let temp = Arc::new(self.store.temp_dir().map_err(failed)?);
             let (upper, work) = (temp.join("tree"), temp.join("work"));
             for dir in [&upper, &work] {

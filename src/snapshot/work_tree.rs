@@ -1,4 +1,4 @@
-//! The `copy` driver: a whole root filesystem in a directory, for machines where nothing can be mounted.
+//! The `copy` driver: a whole root filesystem in a directory, for machines where no overlay can be mounted.
 
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
