@@ -43,6 +43,6 @@ fn ctx_5_an_archive_plain_or_compressed_is_read_whole() {
             .output()
             .unwrap();
         assert!(output.status.success(), "{form}: {}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(fs::read(kit.path("files/long")).unwrap(), [b'x'; LENGTH], "{form}");
+        assert_eq!(fs::read(kit.path("files/long")).unwrap(), vec![b'x'; LENGTH], "{form}");
     }
 }
