@@ -5,18 +5,13 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::image::{Descriptor, Digest, Document, Index, MediaType, Platform, Reference, Wire};
+use crate::image::{Descriptor, Digest, Document, IMAGE_NAME, Index, MediaType, Platform, REF_NAME, Reference, Wire};
 use crate::store::{BlobSource, Store};
 
 use super::Error;
 use super::context::Selection;
 use super::documents::{Documents, Picked, no_platform, pick, read_limited};
 use super::tar_index::TarIndex;
-
-/// The annotation by which a layout names its images (ARC-7).
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// Where containerd and the reference builder write the whole name (ARC-6).
-const IMAGE_NAME: &str = "io.containerd.image.name";
 
 /// A layout opened for reading. Its blobs are read when they are asked for.
 #[derive(Debug)]

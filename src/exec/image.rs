@@ -1,6 +1,6 @@
 //! The image config that a finished stage gives (dockerfile.md, CONFIG).
 
-use crate::image::{DiffId, History, ImageConfig, Platform};
+use crate::image::{DiffId, History, ImageConfig, Platform, rfc_3339};
 use crate::plan::{BaseRef, Plan};
 
 use super::Inputs;
@@ -45,7 +45,7 @@ pub(super) fn config(
         for (step, done) in plan.stages[stage].steps.iter().zip(&finished[stage].steps) {
             let Some(created_by) = &step.created_by else { continue };
             image.history.push(History {
-                created: done.created.map(|created| rfc3339(plan.epoch.unwrap_or(created))),
+                created: done.created.map(|created| rfc_3339(plan.epoch.unwrap_or(created))),
                 created_by: created_by.clone(),
                 comment: COMMENT.to_owned(),
                 empty_layer: !done.layer,
@@ -55,10 +55,10 @@ pub(super) fn config(
     }
     date_empty_entries(&mut image.history, base_entries, plan.epoch.unwrap_or(now));
     balance(&mut image.history, diff_ids.len(), base_layers);
-    image.created = image.history.iter().rev().find_map(|entry| entry.created.clone()).or_else(|| Some(rfc3339(now)));
+    image.created = image.history.iter().rev().find_map(|entry| entry.created.clone()).or_else(|| Some(rfc_3339(now)));
     if let Some(epoch) = plan.epoch {
         // CONFIG-5: at most the epoch.
-        let at_most = rfc3339(epoch);
+        let at_most = rfc_3339(epoch);
         if image.created.as_ref().is_none_or(|created| *created > at_most) {
             image.created = Some(at_most);
         }
@@ -74,7 +74,7 @@ pub(super) fn config(
 
 /// CONFIG-4: an entry without a layer has the time of the entry before it, or of the first new layer.
 fn date_empty_entries(history: &mut [History], base_entries: usize, now: i64) {
-    let first = history[base_entries..].iter().find_map(|entry| entry.created.clone()).unwrap_or_else(|| rfc3339(now));
+    let first = history[base_entries..].iter().find_map(|entry| entry.created.clone()).unwrap_or_else(|| rfc_3339(now));
     let mut last = first;
     for entry in &mut history[base_entries..] {
         match &entry.created {
@@ -104,11 +104,6 @@ fn balance(history: &mut Vec<History>, layers: usize, base_layers: usize) {
             told -= 1;
         }
     }
-}
-
-/// A time as image configs write it: RFC 3339 in UTC.
-pub(super) fn rfc3339(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
 }
 
 #[cfg(test)]

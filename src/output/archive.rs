@@ -2,11 +2,11 @@
 
 use std::io;
 
-use crate::image::{Index, Reference};
+use crate::image::{Index, OCI_LAYOUT, Reference};
 use crate::store::Store;
 
 use super::blobs::{blobs_of, while_checking};
-use super::index::{OCI_LAYOUT, docker_manifest, entries};
+use super::index::{docker_manifest, entries};
 use super::place::Place;
 use super::tar_file::TarFile;
 use super::{Destination, OutputError, OutputKind, Stored};

@@ -3,11 +3,11 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use crate::image::{Descriptor, Digest, ImageConfig, Manifest, MediaType, Reference, Wire};
+use crate::image::{Descriptor, Digest, ImageConfig, Manifest, MediaType, Reference, Wire, rfc_3339};
 use crate::rootfs::RootFs;
 use crate::store::Store;
 
-use super::index::{CREATED, rfc_3339};
+use super::index::CREATED;
 use super::{OutputError, OutputSpec};
 
 /// Annotations that say something to the builder only (MAN-7).

@@ -2,18 +2,12 @@
 
 use serde_json::json;
 
-use crate::image::{Descriptor, Reference};
+use crate::image::{Descriptor, IMAGE_NAME, REF_NAME, Reference, rfc_3339};
 
 use super::Stored;
 
-/// The bytes of `oci-layout` (ARC-5).
-pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 /// Annotation: when the image was made.
 pub(super) const CREATED: &str = "org.opencontainers.image.created";
-/// Annotation: the tag alone. Readers choose by it (ARC-7).
-pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// Annotation: the whole name.
-const IMAGE_NAME: &str = "io.containerd.image.name";
 
 /// The entries of `index.json` for an image: one a name, or one without a name (ARC-6).
 pub(super) fn entries(stored: &Stored, names: &[Reference], created: i64) -> Vec<Descriptor> {
@@ -26,6 +20,7 @@ pub(super) fn entries(stored: &Stored, names: &[Reference], created: i64) -> Vec
         let mut entry = bare.clone();
         entry.annotations.insert(IMAGE_NAME.to_owned(), name.to_string());
         if let Some(tag) = name.tag() {
+            // The tag alone: readers choose by it (ARC-7).
             entry.annotations.insert(REF_NAME.to_owned(), tag.to_owned());
         }
         entry
@@ -39,11 +34,6 @@ pub(super) fn docker_manifest(stored: &Stored, names: &[Reference]) -> Vec<u8> {
     let tags = (!names.is_empty()).then(|| names.iter().map(Reference::familiar).collect::<Vec<_>>());
     let layers: Vec<String> = stored.layers.iter().map(blob).collect();
     json!([{ "Config": blob(&stored.config), "RepoTags": tags, "Layers": layers }]).to_string().into_bytes()
-}
-
-/// `seconds` since 1970 as RFC 3339 text in UTC. A time beyond the calendar counts as 1970.
-pub(super) fn rfc_3339(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::image::{Descriptor, Document, Index, Reference};
+use crate::image::{Descriptor, Document, Index, OCI_LAYOUT, REF_NAME, Reference};
 use crate::store::Store;
 
 use super::blobs::{blobs_of, copy_to_file, while_checking};
-use super::index::{OCI_LAYOUT, REF_NAME, entries};
+use super::index::entries;
 use super::place::beside;
 use super::{OutputError, Stored};
 

@@ -1,11 +1,8 @@
 use std::io;
 
-use crate::image::{Descriptor, Document, ImageConfig, Index, Manifest, Platform, Reference};
+use crate::image::{Descriptor, Document, ImageConfig, Index, Manifest, Platform, REF_NAME, Reference};
 
 use super::Store;
-
-/// The annotation by which a layout names its images (ARC-7). In the store it holds the whole reference.
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// An image that lies in the store; its layers may not.
 #[derive(Clone, Debug)]
@@ -27,7 +24,7 @@ impl Store {
         }
     }
 
-    /// Gives the image the name `name`, taking it from any other.
+    /// Gives the image the name `name`, taking it from any other. The annotation holds the whole reference here.
     pub fn tag(&self, name: &Reference, image: &Descriptor) -> io::Result<()> {
         let _one_at_a_time = self.lock("index")?;
         let mut index = self.index()?;

@@ -24,7 +24,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::image::{Descriptor, DiffId};
+use crate::image::{Descriptor, DiffId, OCI_LAYOUT};
 
 pub use blobs::{BlobSource, BlobWriter};
 pub use images::StoredImage;
@@ -33,9 +33,6 @@ pub use temp::TempDir;
 
 /// Version of the files under `kiln/`.
 const FORMAT: &str = "1";
-
-/// The bytes of `oci-layout` (ARC-5).
-const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// A store that cannot be used.
 #[derive(Debug, thiserror::Error)]
