@@ -25,7 +25,7 @@ pub enum Outcome {
 /// Something that happened. Ids are handed out in growing order; output belongs to a started, unfinished task.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// The head of the build: which rung of isolation it runs on, and why not a higher one.
+    /// Which rung of isolation processes run on: told once, when the first is about to run.
     Head {
         /// `root`, `chroot`, …
         isolation: String,
