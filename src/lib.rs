@@ -1,4 +1,4 @@
-//! kiln turns a Dockerfile into an OCI image without a daemon and without root.
+//! kiln turns a Dockerfile into an OCI image without a daemon.
 
 pub mod archive;
 pub mod bases;

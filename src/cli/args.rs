@@ -18,7 +18,7 @@ const EXAMPLES: &str = "Examples:
   kiln build -o type=docker,dest=app.tar .     write what `docker load` and `podman load` read
   kiln build --build-context base=oci-layout://base.tar -o out.tar .";
 
-/// Turn a Dockerfile into an OCI image, without a daemon and without root
+/// Turn a Dockerfile into an OCI image, without a daemon
 #[derive(Parser, Debug)]
 #[command(
     name = "kiln",
