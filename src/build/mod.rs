@@ -1,10 +1,13 @@
 //! One build from options to result: wires the rooms, owns nothing else.
 
+mod check;
+mod evaluate;
 mod inputs;
 mod options;
 mod run;
 mod source;
 
+pub use check::{Checked, Target, Targets, check, targets};
 pub use options::{
     BuildError, ContextSpec, DockerfileSpec, NamedContext, Options, Outcome, Secret, SecretSource, SourceText,
 };
