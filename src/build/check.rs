@@ -88,7 +88,7 @@ fn target(from: &Instruction) -> Option<Target> {
     let Command::From { platform, image, name } = &from.command else { return None };
     let name = name.as_ref().map(|name| name.text.clone());
     Some(Target {
-        description: name.as_deref().and_then(|name| description(&from.doc, name)),
+        description: name.as_deref().and_then(|name| description(&from.doc, name, true)),
         name,
         is_default: false,
         base: image.text.clone(),
@@ -97,10 +97,11 @@ fn target(from: &Instruction) -> Option<Target> {
     })
 }
 
-/// What follows the name in the first comment line that begins with it (CALL-5).
-fn description(doc: &str, name: &str) -> Option<String> {
+/// What follows the name in the first comment line that begins with it (CALL-5), written in `any_case` or as it is.
+pub(super) fn description(doc: &str, name: &str, any_case: bool) -> Option<String> {
     let after = |line: &str| {
-        let rest = line.get(..name.len()).filter(|start| start.eq_ignore_ascii_case(name)).map(|_| &line[name.len()..]);
+        let is_name = |start: &&str| *start == name || (any_case && start.eq_ignore_ascii_case(name));
+        let rest = line.get(..name.len()).filter(is_name).map(|_| &line[name.len()..]);
         rest.filter(|rest| rest.starts_with(char::is_whitespace)).map(|rest| rest.trim().to_owned())
     };
     doc.lines().find_map(after)
@@ -121,8 +122,9 @@ mod tests {
             ("\u{e4}\u{e4}\u{e4} x", None),
             ("", None),
         ] {
-            assert_eq!(description(doc, "build").as_deref(), want, "{doc}");
+            assert_eq!(description(doc, "build", true).as_deref(), want, "{doc}");
         }
+        assert_eq!(description("version of it", "VERSION", false), None);
     }
 
     #[test]

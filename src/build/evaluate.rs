@@ -78,7 +78,8 @@ pub(super) fn resolver(
     Resolver::new(Arc::clone(store), settings, Arc::clone(sink)).map_err(|error| usage(error.message, error.help))
 }
 
-fn plan_options(options: &Options, extent: Extent) -> PlanOptions {
+/// What the plan is made of.
+pub(super) fn plan_options(options: &Options, extent: Extent) -> PlanOptions {
     PlanOptions {
         build_args: options.build_args.clone(),
         target: options.target.clone(),

@@ -4,6 +4,7 @@ mod check;
 mod evaluate;
 mod inputs;
 mod options;
+mod outline;
 mod run;
 mod source;
 
@@ -11,4 +12,5 @@ pub use check::{Checked, Target, Targets, check, targets};
 pub use options::{
     BuildError, ContextSpec, DockerfileSpec, NamedContext, Options, Outcome, Secret, SecretSource, SourceText,
 };
+pub use outline::{Argument, Needed, Outline, outline};
 pub use run::run;

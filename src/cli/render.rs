@@ -25,6 +25,12 @@ pub(super) fn message(level: &str, text: &str, hint: Option<&str>, colours: bool
     first + &hint.unwrap_or_default()
 }
 
+/// A warning in one line (LINT-8).
+pub(super) fn warning_line(found: &Diagnostic, colours: bool) -> String {
+    let line = found.lines.map(|lines| format!(" (line {})", lines.first)).unwrap_or_default();
+    message("warning", &format!("{}: {}{line}", found.code, found.message), None, colours)
+}
+
 /// Without characters that steer a terminal: a message may quote any text of the user's.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() || *c == '\n').collect()

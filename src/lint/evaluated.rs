@@ -45,6 +45,7 @@ fn judge(kind: &RemarkKind) -> Vec<(Rule, String)> {
             vec![(Rule::InvalidBaseImagePlatform, message)]
         }
         RemarkKind::Exposed(text) => exposed(text),
+        RemarkKind::Argument { .. } | RemarkKind::ArgumentInFrom(_) => Vec::new(),
     }
 }
 

@@ -319,6 +319,8 @@ impl Evaluator<'_> {
                 (None, None) => self.planner.stages.globals.get(name),
             };
             let value = self.planner.epoch_text(name, arg.default.is_none()).or(value);
+            let kind = RemarkKind::Argument { name: name.to_owned(), value: value.clone() };
+            self.remark(source, arg.name.span, kind);
             if !self.scope.args.iter().any(|known| known == name) {
                 self.scope.args.push(name.to_owned());
             }

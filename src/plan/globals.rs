@@ -45,9 +45,10 @@ impl Globals {
         args: &[ArgPair],
         options: &PlanOptions,
         errors: &mut Vec<Diagnostic>,
+        remarks: &Remarks,
     ) {
-        for ArgPair { name, default } in args {
-            let name = name.text.as_str();
+        for ArgPair { name: word, default } in args {
+            let name = word.text.as_str();
             self.declared.push(name.to_owned());
             if let Some(default) = default {
                 if let Ok(value) = expand(&default.text, self.escape, &|name| self.defaults.get(name)) {
@@ -63,13 +64,21 @@ impl Globals {
             if let Some(given) = options.build_args.get(name) {
                 self.values.set(name, given.clone());
             }
+            let kind = RemarkKind::Argument { name: name.to_owned(), value: self.values.get(name) };
+            remarks.add(at, word.span, kind);
         }
     }
 
     /// A word of the FROM `at`.
     pub(super) fn expand(&self, at: &Instruction, word: &Word, remarks: &Remarks) -> Result<String, ExpandError> {
         let mut unset = Unset::new();
-        let text = expand_noting(&word.text, self.escape, &|name| self.values.get(name), &mut unset)?;
+        let lookup = |name: &str| {
+            if self.declared.iter().any(|known| known == name) {
+                remarks.add(at, word.span, RemarkKind::ArgumentInFrom(name.to_owned()));
+            }
+            self.values.get(name)
+        };
+        let text = expand_noting(&word.text, self.escape, &lookup, &mut unset)?;
         for name in unset.into_iter().filter(|name| !self.declared.contains(name)) {
             let known = self.values.names().chain(self.declared.iter().map(String::as_str));
             remarks.add(at, word.span, RemarkKind::UndeclaredInFrom(Unknown::new(name, known)));

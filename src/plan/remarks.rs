@@ -40,6 +40,15 @@ pub enum RemarkKind {
     },
     /// A word of EXPOSE, after expansion.
     Exposed(String),
+    /// An ARG, and what it is now.
+    Argument {
+        /// Its name.
+        name: String,
+        /// Build argument, default, or what was declared before.
+        value: Option<String>,
+    },
+    /// FROM uses this argument, declared before.
+    ArgumentInFrom(String),
 }
 
 /// A name without meaning.

@@ -79,7 +79,7 @@ impl<'a> Stages<'a> {
                     }
                 }
                 (Command::Arg(args), None) => {
-                    globals.declare(instruction, args, options, &mut errors);
+                    globals.declare(instruction, args, options, &mut errors, remarks);
                 }
                 (_, Some(stage)) => stage.own.push(instruction),
                 (_, None) => {}
