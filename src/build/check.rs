@@ -57,10 +57,10 @@ pub fn check(options: &Options, sink: &SharedSink) -> Result<Checked, BuildError
     let sources = source::open(options, &store)?;
     let parsed = dockerfile::parse(&sources.bytes);
     let source = sources.text(&parsed.file.text);
-    let resolver = resolver(options, &store, threads(), sink)?;
     if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         return Ok(Checked { source, warnings: Vec::new(), errors: parsed.diagnostics });
     }
+    let resolver = resolver(options, &store, threads(), sink)?;
     let Evaluation { plan, warnings, .. } = evaluate(&parsed.file, options, Extent::File, &sources.context, &resolver);
     Ok(Checked { source, warnings, errors: plan.err().unwrap_or_default() })
 }

@@ -48,7 +48,10 @@ fn diagnostic(source: &SourceText, found: &Diagnostic, colours: bool) -> String 
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = Group::with_title(level.primary_title(&found.message));
+    let title = level.primary_title(&found.message);
+    // The names of lint rules are for people to write down; those of errors are not.
+    let title = if found.severity == Severity::Warning { title.id(found.code) } else { title };
+    let mut group = Group::with_title(title);
     let place = Place::of(source, found);
     if let Some(place) = &place {
         let annotation = AnnotationKind::Primary.span(place.start - place.line_start..place.end - place.line_start);
