@@ -59,7 +59,7 @@ pub struct Needed {
 /// Evaluates what the target needs, and lists what it takes.
 ///
 /// # Errors
-/// As [`super::run`] before its first step.
+/// As [`super::run()`] before its first step.
 pub fn outline(options: &Options, sink: &SharedSink) -> Result<Outline, BuildError> {
     let store = Arc::new(Store::open(&options.store)?);
     let sources = source::open(options, &store)?;

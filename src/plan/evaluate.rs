@@ -7,8 +7,8 @@ use super::expand::{Unset, expand_noting, expand_words};
 use super::history::{healthcheck, plain_list, quoted_list};
 use super::planner::Planner;
 use super::ports::{is_signal, ports};
-use super::remarks::{RemarkKind, Unknown};
-use super::scope::{HIDDEN, Variables};
+use super::remarks::RemarkKind;
+use super::scope::Variables;
 use super::stages::{error, expansion_error};
 use super::{MetaOp, Op, Step, WorkdirOp};
 
@@ -171,30 +171,6 @@ impl Evaluator<'_> {
             })?;
         self.undefined(source, word.span, unset);
         Ok(text)
-    }
-
-    /// Remarks on what was used though unset. An ARG without a value is declared all the same.
-    pub(super) fn undefined(&self, source: &Source<'_>, span: Span, unset: Unset) {
-        let scope = &self.scope;
-        for name in unset {
-            if !scope.args.contains(&name) && !HIDDEN.contains(&name.as_str()) {
-                let known = scope.variables.names().chain(scope.args.iter().map(String::as_str));
-                self.remark(source, span, RemarkKind::UndefinedVariable(Unknown::new(name, known)));
-            }
-        }
-    }
-
-    /// A trigger stands in no file that could be mended: nothing is said of it.
-    fn remark(&self, source: &Source<'_>, span: Span, kind: RemarkKind) {
-        if !source.is_trigger {
-            self.planner.remarks.add(source.at, span, kind);
-        }
-    }
-
-    fn remark_on_shell_form(&self, source: &Source<'_>, command: &CommandLine, keyword: Keyword) {
-        if matches!(command, CommandLine::Shell(_)) && self.scope.config.shell.is_empty() {
-            self.remark(source, source.at.span, RemarkKind::ShellForm(keyword));
-        }
     }
 
     fn instruction(&mut self, source: Source<'_>) -> Evaluated<(Op, Option<String>)> {

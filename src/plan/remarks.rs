@@ -2,8 +2,12 @@
 
 use std::cell::RefCell;
 
-use crate::dockerfile::{Instruction, Keyword, Lines, Span, suggest};
+use crate::dockerfile::{CommandLine, Instruction, Keyword, Lines, Span, suggest};
 use crate::image::Platform;
+
+use super::evaluate::{Evaluator, Source};
+use super::expand::Unset;
+use super::scope::HIDDEN;
 
 /// Something seen at one place.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -78,5 +82,31 @@ impl Remarks {
 
     pub(super) fn take(self) -> Vec<Remark> {
         self.0.into_inner()
+    }
+}
+
+impl Evaluator<'_> {
+    /// Remarks on what was used though unset. An ARG without a value is declared all the same.
+    pub(super) fn undefined(&self, source: &Source<'_>, span: Span, unset: Unset) {
+        let scope = &self.scope;
+        for name in unset {
+            if !scope.args.contains(&name) && !HIDDEN.contains(&name.as_str()) {
+                let known = scope.variables.names().chain(scope.args.iter().map(String::as_str));
+                self.remark(source, span, RemarkKind::UndefinedVariable(Unknown::new(name, known)));
+            }
+        }
+    }
+
+    /// A trigger stands in no file that could be mended: nothing is said of it.
+    pub(super) fn remark(&self, source: &Source<'_>, span: Span, kind: RemarkKind) {
+        if !source.is_trigger {
+            self.planner.remarks.add(source.at, span, kind);
+        }
+    }
+
+    pub(super) fn remark_on_shell_form(&self, source: &Source<'_>, command: &CommandLine, keyword: Keyword) {
+        if matches!(command, CommandLine::Shell(_)) && self.scope.config.shell.is_empty() {
+            self.remark(source, source.at.span, RemarkKind::ShellForm(keyword));
+        }
     }
 }
