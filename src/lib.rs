@@ -12,6 +12,7 @@ pub mod download;
 pub mod exec;
 pub mod image;
 pub mod layer;
+pub mod lint;
 pub mod output;
 pub mod plan;
 pub mod progress;

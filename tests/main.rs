@@ -3,6 +3,7 @@
 
 mod build;
 mod caching;
+mod checks;
 mod command_line;
 mod isolation;
 mod kit;

@@ -80,11 +80,7 @@ impl<'a> Outside<'a> {
     }
 
     fn read(&self, dir: &Path, dockerfile: Option<&Path>) -> io::Result<Context> {
-        let patterns = match context::ignore_file(dockerfile, dir)? {
-            Some((path, bytes)) => Patterns::from_file(&bytes)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display())))?,
-            None => Patterns::default(),
-        };
+        let patterns = ignore_rules(dir, dockerfile)?;
         let index = self.store.context_index(&index_name(dir)?);
         Context::open(dir, &patterns, Some(&index), self.threads).map_err(|error| io::Error::other(error.to_string()))
     }
@@ -97,6 +93,15 @@ impl<'a> Outside<'a> {
         for context in self.directories.lock().unwrap_or_else(PoisonError::into_inner).values() {
             let _best_effort = context.remember();
         }
+    }
+}
+
+/// The ignore rules of a directory (IGN-1); none where it has no ignore file.
+pub(super) fn ignore_rules(dir: &Path, dockerfile: Option<&Path>) -> io::Result<Patterns> {
+    match context::ignore_file(dockerfile, dir)? {
+        Some((path, bytes)) => Patterns::from_file(&bytes)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()))),
+        None => Ok(Patterns::default()),
     }
 }
 

@@ -1,11 +1,16 @@
 //! One build from options to result: wires the rooms, owns nothing else.
 
+mod check;
+mod evaluate;
 mod inputs;
 mod options;
+mod outline;
 mod run;
 mod source;
 
+pub use check::{Checked, Target, Targets, check, targets};
 pub use options::{
     BuildError, ContextSpec, DockerfileSpec, NamedContext, Options, Outcome, Secret, SecretSource, SourceText,
 };
+pub use outline::{Argument, Needed, Outline, outline};
 pub use run::run;

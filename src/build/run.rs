@@ -3,17 +3,17 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::bases::{self, Resolver};
 use crate::dockerfile::{self, Severity};
 use crate::exec::{self, Built, ExecError, Packing, Settings};
-use crate::image::{Compression, Descriptor, Platform, Wire};
+use crate::image::{Compression, Descriptor, Wire};
 use crate::output::{self, Image};
-use crate::plan::{self, Plan, PlanOptions};
+use crate::plan::Plan;
 use crate::progress::{self, Cancel, Event, SharedSink, TaskId};
 use crate::store::Store;
 
+use super::evaluate::{Evaluation, Extent, evaluate, resolver};
 use super::inputs::Outside;
-use super::source::{self, usage};
+use super::source;
 use super::{BuildError, Options, Outcome, SourceText};
 
 /// Ids of the tasks that write outputs: apart from those of the steps.
@@ -36,13 +36,14 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         return Err(failed(parsed.diagnostics));
     }
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let resolver = Resolver::new(Arc::clone(&store), base_settings(options, threads), Arc::clone(sink))
-        .map_err(|error| usage(error.message, error.help))?;
-    let plan = plan::plan(&parsed.file, &plan_options(options), &resolver)
-        .map_err(|found| failed(parsed.diagnostics.iter().cloned().chain(found).collect()))?;
-    let mut warnings = parsed.diagnostics;
-    warnings.extend(plan.warnings.iter().cloned());
+    let threads = threads();
+    let resolver = resolver(options, &store, threads, sink)?;
+    let Evaluation { plan, warnings, violation } =
+        evaluate(&parsed.file, options, Extent::Target, &sources.context, &resolver);
+    let plan = plan.map_err(&failed)?;
+    if let Some(violation) = violation {
+        return Err(failed(warnings.into_iter().chain([violation]).collect()));
+    }
     if cancel.is_set() {
         return Err(BuildError::Cancelled);
     }
@@ -61,24 +62,9 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     Ok(Outcome { warnings, source: text, ..outcome })
 }
 
-fn base_settings(options: &Options, threads: usize) -> bases::Settings {
-    bases::Settings {
-        contexts: options.named_contexts.iter().map(|named| (named.name.clone(), named.value.clone())).collect(),
-        pull: options.pull,
-        mirrors: options.mirrors.clone(),
-        threads,
-    }
-}
-
-fn plan_options(options: &Options) -> PlanOptions {
-    PlanOptions {
-        build_args: options.build_args.clone(),
-        target: options.target.clone(),
-        labels: options.labels.clone(),
-        platform: options.platform.clone().unwrap_or_else(Platform::host),
-        build_platform: Platform::host(),
-        network: options.network,
-    }
+/// How many threads may work at once.
+pub(super) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -> Settings {

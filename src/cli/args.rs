@@ -104,6 +104,14 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "STAGE")]
     pub(super) target: Option<String>,
 
+    /// Check the Dockerfile in place of a build: the same as --call=check
+    #[arg(long)]
+    pub(super) check: bool,
+
+    /// In place of a build: check, outline (what a target takes) or targets; add `,format=json` for JSON
+    #[arg(long, alias = "print", value_name = "METHOD")]
+    pub(super) call: Option<String>,
+
     /// Build for this platform [env: DOCKER_DEFAULT_PLATFORM] [default: this machine's]
     #[arg(long, value_name = "OS/ARCH")]
     pub(super) platform: Vec<String>,

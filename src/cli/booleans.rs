@@ -25,14 +25,19 @@ pub(super) fn normalise(args: impl IntoIterator<Item = OsString>, command: &Comm
     out
 }
 
+/// The boolean that a text spells.
+pub(super) fn value(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
 fn flag_and_value(arg: &OsStr, command: &Command) -> Option<(OsString, bool)> {
     let (flag, value) = arg.to_str()?.split_once('=')?;
     let name = flag.strip_prefix("--")?;
-    let value = match value {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
-        _ => return None,
-    };
+    let value = self::value(value)?;
     let mut known = command.get_subcommands().flat_map(Command::get_arguments);
     known
         .any(|arg| arg.get_long() == Some(name) && matches!(arg.get_action(), ArgAction::SetTrue))

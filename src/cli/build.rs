@@ -1,4 +1,5 @@
 use std::io::IsTerminal;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -7,6 +8,7 @@ use crate::build::{self, Options, Outcome};
 use crate::progress::{Cancel, Event, SharedSink};
 
 use super::args::{BuildArgs, ProgressMode};
+use super::call::Call;
 use super::failure::{Failure, Kind};
 use super::files::ResultFile;
 use super::progress::{Json, Plain, Quiet, Terminal};
@@ -14,11 +16,15 @@ use super::surroundings::Surroundings;
 use super::{options, out, render, signals};
 
 /// `kiln build`.
-pub(super) fn run(args: &BuildArgs, around: Surroundings<'_>) -> Result<(), Failure> {
+pub(super) fn run(args: &BuildArgs, around: Surroundings<'_>) -> Result<ExitCode, Failure> {
     let mode = options::progress(args, around)?;
+    let call = Call::of(args)?;
     let options = options::build(args, around)?;
-    let id_file = ResultFile::at("--iidfile", args.iidfile.as_deref())?;
     let metadata_file = ResultFile::at("--metadata-file", args.metadata_file.as_deref())?;
+    if let Some(call) = call {
+        return call.run(&options, &sink(mode)?, metadata_file);
+    }
+    let id_file = ResultFile::at("--iidfile", args.iidfile.as_deref())?;
     id_file.as_ref().map_or(Ok(()), ResultFile::remove_old)?;
     let cancel = Cancel::new().map_err(|error| Failure::machine("cannot prepare to be interrupted", &error))?;
     signals::watch(&cancel).map_err(|error| Failure::machine("cannot watch for signals", &error))?;
@@ -44,7 +50,7 @@ pub(super) fn run(args: &BuildArgs, around: Surroundings<'_>) -> Result<(), Fail
     if args.quiet {
         out::stdout(&format!("{id}\n")).map_err(|error| Failure::machine("cannot write to standard output", &error))?;
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn sink(mode: ProgressMode) -> Result<SharedSink, Failure> {
@@ -79,7 +85,11 @@ fn tell(mode: ProgressMode, options: &Options, outcome: &Outcome) {
             }));
         }
         ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain => {
-            let mut text = render::diagnostics(&outcome.source, &outcome.warnings, render::colours());
+            let mut text: String =
+                outcome.warnings.iter().map(|found| render::warning_line(found, render::colours())).collect();
+            if !outcome.warnings.is_empty() {
+                text.push_str("hint: `--check` shows where, and what is asked for\n");
+            }
             text.push_str("image ");
             text.push_str(&outcome.image_id.to_string());
             text.push('\n');

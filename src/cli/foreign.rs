@@ -8,10 +8,6 @@ pub(super) struct Unsupported {
     #[arg(long, hide = true)]
     pub(super) push: bool,
     #[arg(long, hide = true)]
-    pub(super) check: bool,
-    #[arg(long, alias = "print", hide = true)]
-    pub(super) call: Option<String>,
-    #[arg(long, hide = true)]
     pub(super) cache_from: Vec<String>,
     #[arg(long, hide = true)]
     pub(super) cache_to: Vec<String>,
@@ -77,11 +73,8 @@ impl Unsupported {
     /// Fails for the first that was given a meaning.
     pub(super) fn refuse(&self) -> Result<(), Failure> {
         let asks = |value: &Option<String>| value.as_deref().is_some_and(|value| !is_off(value));
-        let evaluates = |method: &str| !matches!(method.split(',').next(), Some("build" | ""));
         let given = [
             ("--push", self.push, "write an archive with `-o` and push it with another tool"),
-            ("--check", self.check, "a build reports errors before its first step runs"),
-            ("--call", self.call.as_deref().is_some_and(evaluates), "leave it out to build"),
             ("--cache-from", !self.cache_from.is_empty(), "keep the store (`--store`) between builds"),
             ("--cache-to", !self.cache_to.is_empty(), "keep the store (`--store`) between builds"),
             ("--ssh", !self.ssh.is_empty(), "pass a key with `--secret`"),
@@ -136,8 +129,6 @@ mod tests {
             ("none", Unsupported::default(), true),
             ("provenance off", Unsupported { provenance: some("false"), ..Unsupported::default() }, true),
             ("provenance on", Unsupported { provenance: some("mode=max"), ..Unsupported::default() }, false),
-            ("the usual method", Unsupported { call: some("build"), ..Unsupported::default() }, true),
-            ("another method", Unsupported { call: some("outline,format=json"), ..Unsupported::default() }, false),
             ("push", Unsupported { push: true, ..Unsupported::default() }, false),
         ] {
             assert_eq!(flags.refuse().is_ok(), good, "{row}");

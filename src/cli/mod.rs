@@ -3,6 +3,7 @@
 mod args;
 mod booleans;
 mod build;
+mod call;
 mod config;
 mod doctor;
 mod failure;
@@ -50,11 +51,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = catch_unwind(AssertUnwindSafe(|| match args.verb {
         Verb::Build(args) => build::run(&args, around),
-        Verb::Import(args) => import::run(&args, around),
-        Verb::Doctor(args) => doctor::run(&args),
+        Verb::Import(args) => import::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Doctor(args) => doctor::run(&args).map(|()| ExitCode::SUCCESS),
     }));
     match result.unwrap_or_else(|_| Err(Failure::internal())) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             failure.print(form);
             ExitCode::from(failure.kind.exit_code())

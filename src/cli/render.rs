@@ -25,6 +25,12 @@ pub(super) fn message(level: &str, text: &str, hint: Option<&str>, colours: bool
     first + &hint.unwrap_or_default()
 }
 
+/// A warning in one line (LINT-8).
+pub(super) fn warning_line(found: &Diagnostic, colours: bool) -> String {
+    let line = found.lines.map(|lines| format!(" (line {})", lines.first)).unwrap_or_default();
+    message("warning", &format!("{}: {}{line}", found.code, found.message), None, colours)
+}
+
 /// Without characters that steer a terminal: a message may quote any text of the user's.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
@@ -42,7 +48,10 @@ fn diagnostic(source: &SourceText, found: &Diagnostic, colours: bool) -> String 
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = Group::with_title(level.primary_title(&found.message));
+    let title = level.primary_title(&found.message);
+    // The names of lint rules are for people to write down; those of errors are not.
+    let title = if found.severity == Severity::Warning { title.id(found.code) } else { title };
+    let mut group = Group::with_title(title);
     let place = Place::of(source, found);
     if let Some(place) = &place {
         let annotation = AnnotationKind::Primary.span(place.start - place.line_start..place.end - place.line_start);

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
+use crate::rootfs::RootPath;
+
 use super::PatternError;
 use super::rule::{Rule, rule, rules};
 use super::spanning::Spanning;
-use super::tokens::ByteSet;
+use super::tokens::{ByteSet, Token};
 use super::trie::{Trie, segments};
 
 /// A list of ignore rules (IGN), of which the last that applies decides. `COPY --exclude` uses the same (IGN-15).
@@ -11,6 +13,8 @@ use super::trie::{Trie, segments};
 pub struct Patterns {
     /// For each rule, whether it is an exception (`!`).
     exceptions: Vec<bool>,
+    /// A rule excludes all there is: `*`, `**` or `**/*`.
+    everything: bool,
     trie: Trie,
     /// Rules for which components are not enough, by number.
     spanning: Vec<(usize, Spanning)>,
@@ -34,7 +38,7 @@ impl Verdict {
 
 impl Default for Patterns {
     fn default() -> Self {
-        Self { exceptions: Vec::new(), trie: Trie::new(), spanning: Vec::new() }
+        Self { exceptions: Vec::new(), everything: false, trie: Trie::new(), spanning: Vec::new() }
     }
 }
 
@@ -43,6 +47,8 @@ impl<'a> Extend<&'a Rule> for Patterns {
         for rule in rules {
             let number = self.exceptions.len();
             self.exceptions.push(rule.exception);
+            let is_all = matches!(rule.tokens[..], [Token::Run | Token::Deep] | [Token::DeepSlash, Token::Run]);
+            self.everything |= is_all && !rule.exception;
             match segments(&rule.tokens) {
                 Some(segments) => self.trie.add(&segments, number, rule.exception),
                 None => self.spanning.push((number, Spanning::new(&rule.tokens))),
@@ -77,6 +83,27 @@ impl Patterns {
     /// Whether there is no rule.
     pub fn is_empty(&self) -> bool {
         self.exceptions.is_empty()
+    }
+
+    /// Whether some rule begins with `!`.
+    pub fn has_exceptions(&self) -> bool {
+        self.exceptions.contains(&true)
+    }
+
+    /// Whether some rule excludes all there is; exceptions may take much of it back.
+    pub fn excludes_everything(&self) -> bool {
+        self.everything
+    }
+
+    /// Whether `path` is excluded, by itself or with a parent (IGN-9, IGN-10). The root never is.
+    pub fn excludes(&self, path: &RootPath) -> bool {
+        let mut at = RootPath::root();
+        let mut verdict = self.start();
+        for name in path.components() {
+            at = at.join(name);
+            verdict = self.below(&verdict, at.as_bytes(), name);
+        }
+        verdict.excluded
     }
 
     /// What the rules say of the root.
@@ -124,27 +151,12 @@ impl Patterns {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::rootfs::RootPath;
-
     use super::super::rule::MAX_LINE;
     use super::super::tokens::{DoubleStar, tokens};
     use super::*;
 
     /// Rows of an ignore file, paths it excludes, and paths it does not.
     type Row<'a> = (&'a str, &'a [&'a str], &'a [&'a str]);
-
-    impl Patterns {
-        /// Whether `path` is excluded, by itself or with a parent (IGN-9, IGN-10). The root never is.
-        fn excludes(&self, path: &RootPath) -> bool {
-            let mut at = RootPath::root();
-            let mut verdict = self.start();
-            for name in path.components() {
-                at = at.join(name);
-                verdict = self.below(&verdict, at.as_bytes(), name);
-            }
-            verdict.excluded
-        }
-    }
 
     fn check(rows: &[Row<'_>]) {
         for (file, out, kept) in rows {

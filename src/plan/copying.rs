@@ -4,7 +4,7 @@ use crate::dockerfile::{AddFlags, CopyFlags, Copying, Diagnostic, Source as From
 use crate::rootfs::Chmod;
 
 use super::evaluate::{Evaluated, Evaluator, Source};
-use super::expand::{expand, expand_body};
+use super::expand::{Unset, expand, expand_body};
 use super::run::without_tabs;
 use super::stages::expansion_error;
 use super::{CopyFrom, CopyOp, CopySource, Op};
@@ -118,8 +118,11 @@ impl Evaluator<'_> {
                 From::Heredoc(heredoc) => {
                     let body = if heredoc.strip_tabs { without_tabs(&heredoc.body) } else { heredoc.body.clone() };
                     let body = if heredoc.expand {
-                        expand_body(&body, &|name| self.scope.variables.get(name))
-                            .map_err(|found| Box::new(expansion_error(source.at, source.at.span, &found)))?
+                        let mut unset = Unset::new();
+                        let text = expand_body(&body, &|name| self.scope.variables.get(name), &mut unset)
+                            .map_err(|found| Box::new(expansion_error(source.at, source.at.span, &found)))?;
+                        self.undefined(source, source.at.span, unset);
+                        text
                     } else {
                         body
                     };

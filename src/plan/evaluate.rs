@@ -1,12 +1,13 @@
 //! The instructions of one stage, one after the other: what each does to the config, and what is left to do (phase 7).
 
-use crate::dockerfile::{ArgPair, Command, CommandLine, Diagnostic, Instruction, Pair, Span, Word};
+use crate::dockerfile::{ArgPair, Command, CommandLine, Diagnostic, Instruction, Keyword, Pair, Span, Word};
 use crate::image::{DEFAULT_PATH, Healthcheck, ImageConfig, Platform, RunConfig};
 
-use super::expand::{expand, expand_words};
+use super::expand::{Unset, expand_noting, expand_words};
 use super::history::{healthcheck, plain_list, quoted_list};
 use super::planner::Planner;
 use super::ports::{is_signal, ports};
+use super::remarks::RemarkKind;
 use super::scope::Variables;
 use super::stages::{error, expansion_error};
 use super::{MetaOp, Op, Step, WorkdirOp};
@@ -32,6 +33,8 @@ pub(super) struct Scope {
     onbuild: Vec<String>,
     /// A CMD has occurred in the stage itself (ENT-2).
     has_cmd: bool,
+    /// A WORKDIR has occurred in the stage or below.
+    has_workdir: bool,
 }
 
 impl Scope {
@@ -52,6 +55,7 @@ impl Scope {
             platform: platform.clone(),
             onbuild: Vec::new(),
             has_cmd: false,
+            has_workdir: false,
         };
         scope.ensure_path();
         scope.variables = Variables::of_config(&scope.config.env);
@@ -159,10 +163,14 @@ impl Evaluator<'_> {
     /// One word of `source`.
     pub(super) fn expand(&self, source: &Source<'_>, word: &Word) -> Evaluated<String> {
         let escape = if source.is_trigger { '\\' } else { self.planner.escape };
-        expand(&word.text, escape, &|name| self.scope.variables.get(name)).map_err(|found| {
-            let span = if source.is_trigger { source.at.span } else { word.span };
-            Box::new(expansion_error(source.at, span, &found))
-        })
+        let mut unset = Unset::new();
+        let text =
+            expand_noting(&word.text, escape, &|name| self.scope.variables.get(name), &mut unset).map_err(|found| {
+                let span = if source.is_trigger { source.at.span } else { word.span };
+                Box::new(expansion_error(source.at, span, &found))
+            })?;
+        self.undefined(source, word.span, unset);
+        Ok(text)
     }
 
     fn instruction(&mut self, source: Source<'_>) -> Evaluated<(Op, Option<String>)> {
@@ -191,6 +199,7 @@ impl Evaluator<'_> {
                 meta(format!("LABEL {}", joined(&pairs)))
             }
             Command::Cmd(command) => {
+                self.remark_on_shell_form(&source, command, Keyword::Cmd);
                 let words = self.scope.words(command);
                 let text = format!("CMD {}", quoted_list(&words));
                 self.scope.config.cmd = words;
@@ -200,6 +209,7 @@ impl Evaluator<'_> {
                 meta(text)
             }
             Command::Entrypoint(command) => {
+                self.remark_on_shell_form(&source, command, Keyword::Entrypoint);
                 let words = self.scope.words(command);
                 let text = format!("ENTRYPOINT {}", quoted_list(&words));
                 self.scope.config.entrypoint = words;
@@ -285,6 +295,8 @@ impl Evaluator<'_> {
                 (None, None) => self.planner.stages.globals.get(name),
             };
             let value = self.planner.epoch_text(name, arg.default.is_none()).or(value);
+            let kind = RemarkKind::Argument { name: name.to_owned(), value: value.clone() };
+            self.remark(source, arg.name.span, kind);
             if !self.scope.args.iter().any(|known| known == name) {
                 self.scope.args.push(name.to_owned());
             }
@@ -305,9 +317,13 @@ impl Evaluator<'_> {
         sorted.sort_by(|a, b| a.text.cmp(&b.text));
         let mut exposed = Vec::new();
         for word in sorted {
-            let found = expand_words(&word.text, self.planner.escape, &|name| self.scope.variables.get(name))
+            let mut unset = Unset::new();
+            let lookup = |name: &str| self.scope.variables.get(name);
+            let found = expand_words(&word.text, self.planner.escape, &lookup, &mut unset)
                 .map_err(|found| Box::new(expansion_error(source.at, word.span, &found)))?;
+            self.undefined(source, word.span, unset);
             for text in found {
+                self.remark(source, word.span, RemarkKind::Exposed(text.clone()));
                 exposed.extend(ports(&text).map_err(|message| source.error("D-69", word.span, message))?);
             }
         }
@@ -318,6 +334,9 @@ impl Evaluator<'_> {
     /// WORKDIR-2 to WORKDIR-4.
     fn workdir(&mut self, source: &Source<'_>, word: &Word) -> Evaluated<(Op, Option<String>)> {
         let path = self.expand(source, word)?;
+        if !std::mem::replace(&mut self.scope.has_workdir, true) && !path.starts_with('/') {
+            self.remark(source, word.span, RemarkKind::RelativeWorkdir(path.clone()));
+        }
         let path = if path.starts_with('/') { path } else { super::path::absolute(self.scope.cwd(), &path) };
         self.scope.config.working_dir.clone_from(&path);
         let text = format!("WORKDIR {path}");

@@ -37,30 +37,48 @@ enum Fail {
     Required(String),
 }
 
+/// Names of variables that were used though they are unset, each once; `${X-w}` and its like provide for that.
+pub(super) type Unset = Vec<String>;
+
 /// Expands one word to one word (EXP-1): quotes and escapes vanish, white space stays.
 pub(super) fn expand(word: &str, escape: char, lookup: Lookup<'_>) -> Result<String, ExpandError> {
+    expand_noting(word, escape, lookup, &mut Unset::new())
+}
+
+/// Like [`expand`], and adds to `unset`.
+pub(super) fn expand_noting(
+    word: &str,
+    escape: char,
+    lookup: Lookup<'_>,
+    unset: &mut Unset,
+) -> Result<String, ExpandError> {
     // Most words hold nothing to expand.
     if !word.contains(['$', '\'', '"', '\u{feff}', escape]) {
         return Ok(word.to_owned());
     }
-    run(word, escape, lookup, true).map(|pieces| pieces.text)
+    run(word, escape, lookup, true, unset).map(|pieces| pieces.text)
 }
 
 /// Expands one word to any number of words (EXP-50): white space that is not quoted separates.
-pub(super) fn expand_words(word: &str, escape: char, lookup: Lookup<'_>) -> Result<Vec<String>, ExpandError> {
-    run(word, escape, lookup, true).map(Pieces::into_words)
+pub(super) fn expand_words(
+    word: &str,
+    escape: char,
+    lookup: Lookup<'_>,
+    unset: &mut Unset,
+) -> Result<Vec<String>, ExpandError> {
+    run(word, escape, lookup, true, unset).map(Pieces::into_words)
 }
 
 /// Expands the body of a heredoc (COPY-63): quotes are data, and the escape is always a backslash.
-pub(super) fn expand_body(body: &str, lookup: Lookup<'_>) -> Result<String, ExpandError> {
-    run(body, '\\', lookup, false).map(|pieces| pieces.text)
+pub(super) fn expand_body(body: &str, lookup: Lookup<'_>, unset: &mut Unset) -> Result<String, ExpandError> {
+    run(body, '\\', lookup, false, unset).map(|pieces| pieces.text)
 }
 
-fn run(word: &str, escape: char, lookup: Lookup<'_>, quotes: bool) -> Result<Pieces, ExpandError> {
+fn run(word: &str, escape: char, lookup: Lookup<'_>, quotes: bool, unset: &mut Unset) -> Result<Pieces, ExpandError> {
     // The reference's scanner drops a byte order mark at the start of every word.
     let word = word.strip_prefix('\u{feff}').unwrap_or(word);
     let chars = word.chars().collect();
-    let mut expander = Expander { chars, at: 0, escape, lookup, quotes, depth: 0, left: MAX_SUBSTITUTED };
+    let mut expander = Expander { chars, at: 0, escape, lookup, quotes, depth: 0, left: MAX_SUBSTITUTED, unset };
     let result = expander.until(None, false);
     result.map_err(|fail| {
         let word = expander.line();
@@ -119,6 +137,7 @@ struct Expander<'a> {
     depth: usize,
     /// Bytes that variables may still bring.
     left: usize,
+    unset: &'a mut Unset,
 }
 
 impl Expander<'_> {
@@ -141,6 +160,15 @@ impl Expander<'_> {
         let value = (self.lookup)(name);
         self.charge(value.as_ref().map_or(0, String::len))?;
         Ok(value)
+    }
+
+    /// The value of a variable in a place that does not provide for an unset one.
+    fn used(&mut self, name: &str) -> Result<String, Fail> {
+        let value = self.value(name)?;
+        if value.is_none() && !self.unset.iter().any(|known| known == name) {
+            self.unset.push(name.to_owned());
+        }
+        Ok(value.unwrap_or_default())
     }
 
     fn peek(&self) -> Option<char> {
@@ -263,7 +291,7 @@ impl Expander<'_> {
         if self.peek() != Some('{') {
             let name = self.name();
             // EXP-21
-            return Ok(if name.is_empty() { "$".to_owned() } else { self.value(&name)?.unwrap_or_default() });
+            return if name.is_empty() { Ok("$".to_owned()) } else { self.used(&name) };
         }
         self.at += 1;
         match self.peek() {
@@ -277,7 +305,7 @@ impl Expander<'_> {
         match self.next() {
             // M-3: a newline can only be the end of what should have been closed.
             None | Some('\n') => syntax("syntax error: missing '}'"),
-            Some('}') => Ok(self.value(&name)?.unwrap_or_default()),
+            Some('}') => self.used(&name),
             Some(':') => match self.next() {
                 Some(c @ ('-' | '+' | '?')) => self.default(&name, c, true),
                 Some(c) => unsupported(format!(":{c}")),
@@ -292,9 +320,14 @@ impl Expander<'_> {
 
     /// EXP-23 and EXP-24.
     fn default(&mut self, name: &str, operator: char, empty_is_unset: bool) -> Result<String, Fail> {
+        let known = self.unset.len();
         let word = self.until(Some('}'), false)?.text;
         let value = self.value(name)?;
         let is_set = value.as_ref().is_some_and(|value| !(empty_is_unset && value.is_empty()));
+        // What the word names matters only where the word is taken.
+        if is_set != (operator == '+') {
+            self.unset.truncate(known);
+        }
         match operator {
             '-' => Ok(if is_set { value.unwrap_or_default() } else { word }),
             '+' => Ok(if is_set { word } else { String::new() }),
@@ -308,7 +341,7 @@ impl Expander<'_> {
     /// EXP-25.
     fn trim(&mut self, name: &str, end: char) -> Result<String, Fail> {
         let word = self.until(Some('}'), true)?.text;
-        let value = self.value(name)?.unwrap_or_default();
+        let value = self.used(name)?;
         let (pattern, longest) = match word.strip_prefix(end) {
             Some(pattern) => (pattern, true),
             None => (word.as_str(), false),
@@ -329,7 +362,7 @@ impl Expander<'_> {
         self.at += usize::from(all);
         let pattern = self.until(Some('/'), true)?.text;
         let replacement = self.until(Some('}'), true)?.text;
-        let value = self.value(name)?.unwrap_or_default();
+        let value = self.used(name)?;
         let pattern = compile(&pattern, true, Place::Anywhere)?;
         let found = if all { pattern.find_iter(&value).count() } else { 1 };
         self.charge(found.saturating_mul(replacement.len()))?;
@@ -446,6 +479,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_used_though_unset_is_noted() {
+        for (word, want) in [
+            ("$X$E", &[][..]),
+            ("$U${U}$V", &["U", "V"]),
+            ("'$U' \\$U $", &[]),
+            ("${U-w}${U:-w}${U:+w}", &[]),
+            ("${U:-$V}${X:-$W}", &["V"]),
+            ("${X+$V}${U+$W}", &["V"]),
+            ("${U#a}${V/a/b}", &["U", "V"]),
+        ] {
+            let mut unset = Unset::new();
+            expand_noting(word, '\\', &value, &mut unset).unwrap();
+            assert_eq!(unset, want, "{word}");
+        }
+    }
+
+    #[test]
     fn what_variables_bring_is_limited() {
         let big = |_: &str| Some("a".repeat(MAX_SUBSTITUTED / 2));
         assert!(expand("$A$A", '\\', &big).is_ok());
@@ -463,19 +513,20 @@ mod tests {
             ("a\n${}\nb", "failed to process \"${}\": syntax error: bad substitution"),
             ("${U?a\nb}", "failed to process \"b}\": U: a b"),
         ] {
-            assert_eq!(expand_body(body, &value).unwrap_err().to_string(), want, "{body}");
+            assert_eq!(expand_body(body, &value, &mut Unset::new()).unwrap_err().to_string(), want, "{body}");
         }
     }
 
     #[test]
     fn exp_50_words_are_split_after_expansion() {
-        assert_eq!(expand_words("$S\"x y\"z $E", '\\', &value).unwrap(), ["a", "b", "cx yz"]);
-        assert_eq!(expand_words(r"a\ b", '\\', &value).unwrap(), ["a b"]);
+        let words = |word| expand_words(word, '\\', &value, &mut Unset::new()).unwrap();
+        assert_eq!(words("$S\"x y\"z $E"), ["a", "b", "cx yz"]);
+        assert_eq!(words(r"a\ b"), ["a b"]);
     }
 
     #[test]
     fn copy_63_bodies() {
         let body = "\"$X\" '\\$X' \\\\ \\n \\\nend";
-        assert_eq!(expand_body(body, &value).unwrap(), "\"abc\" '$X' \\ n \nend");
+        assert_eq!(expand_body(body, &value, &mut Unset::new()).unwrap(), "\"abc\" '$X' \\ n \nend");
     }
 }

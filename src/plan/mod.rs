@@ -2,10 +2,10 @@
 //!
 //! Pure but for [`Bases`], which resolves the names of images.
 
-mod check;
 mod copying;
 mod evaluate;
 mod expand;
+mod globals;
 mod history;
 mod model;
 mod mounts;
@@ -13,6 +13,7 @@ mod options;
 mod path;
 mod planner;
 mod ports;
+mod remarks;
 mod run;
 mod scope;
 mod stages;
@@ -21,7 +22,8 @@ mod tests;
 
 pub use model::{
     BaseRef, CopyFrom, CopyOp, CopySource, ImageId, MetaOp, Mount, MountFrom, MountKind, Network, Op, Plan, RunOp,
-    RunScript, Security, Sharing, Stage, Step, WorkdirOp,
+    RunScript, Security, Sharing, Stage, Step, Unplanned, WorkdirOp,
 };
 pub use options::{BaseError, Bases, Found, PlanOptions};
 pub use planner::plan;
+pub use remarks::{Remark, RemarkKind, Unknown};

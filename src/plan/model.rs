@@ -1,6 +1,8 @@
 use crate::dockerfile::{Diagnostic, Lines, Span};
 use crate::image::{Platform, RunConfig};
 
+use super::Remark;
+
 /// What is to be done for one target platform.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -8,10 +10,19 @@ pub struct Plan {
     pub stages: Vec<Stage>,
     /// Index of the target in `stages`: always the last one.
     pub target: usize,
-    /// Findings that do not stop the build.
-    pub warnings: Vec<Diagnostic>,
+    /// What `lint` may warn of.
+    pub remarks: Vec<Remark>,
     /// `SOURCE_DATE_EPOCH`, seconds since 1970 (TIME-1).
     pub epoch: Option<i64>,
+}
+
+/// Why there is no plan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unplanned {
+    /// In the order of the phases of the reference builder (DIAG-2); never empty.
+    pub errors: Vec<Diagnostic>,
+    /// What `lint` may warn of, as far as planning came.
+    pub remarks: Vec<Remark>,
 }
 
 /// Names a base image that [`super::Bases`] has resolved; the giver of the id knows what it means.

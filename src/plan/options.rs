@@ -11,6 +11,8 @@ pub struct PlanOptions {
     pub build_args: BTreeMap<String, String>,
     /// `--target`.
     pub target: Option<String>,
+    /// Plan every stage, though the target does not need it: to check the whole file (LINT-9).
+    pub every_stage: bool,
     /// `--label`, in order (LABEL-2).
     pub labels: Vec<(String, String)>,
     /// The platform to build for.

@@ -3,11 +3,12 @@
 use crate::dockerfile::{Command, Diagnostic, Dockerfile, Instruction, parse_trigger};
 use crate::image::{ImageConfig, Platform, Reference};
 
-use super::check::check;
 use super::evaluate::{Scope, Source, evaluate};
-use super::scope::{Variables, proxies};
+use super::globals::Globals;
+use super::remarks::{RemarkKind, Remarks};
+use super::scope::proxies;
 use super::stages::{BaseName, Definition, Stages, error};
-use super::{BaseError, BaseRef, Bases, CopyFrom, Found, MountFrom, Plan, PlanOptions, Stage};
+use super::{BaseError, BaseRef, Bases, CopyFrom, Found, MountFrom, Plan, PlanOptions, Stage, Unplanned};
 
 /// The argument that fixes the times of what is built (ARG-13).
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
@@ -15,19 +16,34 @@ const EPOCH: &str = "SOURCE_DATE_EPOCH";
 /// Makes the plan of one build.
 ///
 /// # Errors
-/// Diagnostics in the order of the phases of the reference builder (DIAG-2); at least one is an error.
-pub fn plan(file: &Dockerfile, options: &PlanOptions, bases: &dyn Bases) -> Result<Plan, Vec<Diagnostic>> {
-    let warning = check(file, options).map_err(|found| vec![*found])?;
-    let stages = Stages::read(file, options)?;
+/// What is wrong with the Dockerfile or the options, all of one phase.
+pub fn plan(file: &Dockerfile, options: &PlanOptions, bases: &dyn Bases) -> Result<Plan, Unplanned> {
+    let remarks = Remarks::default();
+    match stages(file, options, bases, &remarks) {
+        Ok((stages, epoch)) => {
+            let target = stages.len().saturating_sub(1);
+            Ok(Plan { stages, target, remarks: remarks.take(), epoch })
+        }
+        Err(errors) => Err(Unplanned { errors, remarks: remarks.take() }),
+    }
+}
+
+/// The stages of a plan, and the epoch.
+fn stages(
+    file: &Dockerfile,
+    options: &PlanOptions,
+    bases: &dyn Bases,
+    remarks: &Remarks,
+) -> Result<(Vec<Stage>, Option<i64>), Vec<Diagnostic>> {
+    let stages = Stages::read(file, options, remarks)?;
     let epoch = epoch(options, &stages.globals).map_err(|found| vec![*found])?;
-    let planner = Planner { stages: &stages, options, bases, escape: file.escape, proxies: proxies(options), epoch };
-    let mut plan = planner.plan()?;
-    plan.warnings.splice(0..0, warning);
-    Ok(plan)
+    let (stages, escape) = (&stages, file.escape);
+    let planner = Planner { stages, options, bases, escape, proxies: proxies(options), epoch, remarks };
+    Ok((planner.plan()?, epoch))
 }
 
 /// `SOURCE_DATE_EPOCH` (ARG-13, TIME-6).
-fn epoch(options: &PlanOptions, globals: &Variables) -> Result<Option<i64>, Box<Diagnostic>> {
+fn epoch(options: &PlanOptions, globals: &Globals) -> Result<Option<i64>, Box<Diagnostic>> {
     let value = options.build_args.get(EPOCH).cloned().or_else(|| globals.get(EPOCH)).filter(|value| !value.is_empty());
     // With `context` and a local main context it stays unset.
     let Some(value) = value.filter(|value| value != "context") else { return Ok(None) };
@@ -46,6 +62,7 @@ pub(super) struct Planner<'a> {
     pub(super) escape: char,
     pub(super) proxies: Vec<String>,
     epoch: Option<i64>,
+    pub(super) remarks: &'a Remarks,
 }
 
 /// What a needed stage starts from.
@@ -64,9 +81,9 @@ enum Base {
 }
 
 impl<'a> Planner<'a> {
-    fn plan(&self) -> Result<Plan, Vec<Diagnostic>> {
+    fn plan(&self) -> Result<Vec<Stage>, Vec<Diagnostic>> {
         let count = self.stages.all.len();
-        let mut needed = vec![false; count];
+        let mut needed = vec![self.options.every_stage; count];
         let mut resolved: Vec<Option<Resolved>> = (0..count).map(|_| None).collect();
         needed[self.stages.target] = true;
         let mut errors = Vec::new();
@@ -117,8 +134,7 @@ impl<'a> Planner<'a> {
         if let Some(last) = planned.last_mut() {
             last.config.labels.extend(self.options.labels.iter().cloned());
         }
-        let target = planned.len().saturating_sub(1);
-        Ok(Plan { stages: planned, target, warnings: Vec::new(), epoch: self.epoch })
+        Ok(planned)
     }
 
     /// What an ARG of this `name` gives instead of the text given, if it is the epoch: its number (ARG-13). A default
@@ -183,7 +199,12 @@ impl<'a> Planner<'a> {
         };
         // FROM-11: a platform means nothing to an empty base.
         let asked = if stage.base == BaseName::Scratch { self.options.platform.clone() } else { platform };
-        let platform = platform_of(&found, asked);
+        let platform = platform_of(&found, asked.clone());
+        if (&platform.os, &platform.architecture) != (&asked.os, &asked.architecture) {
+            let image = stage.base_name.clone();
+            let kind = RemarkKind::OtherPlatform { image, found: platform.clone(), wanted: asked };
+            self.remarks.add(stage.from, stage.image.span, kind);
+        }
         Ok(Resolved { base: Base::Found(found), platform, triggers, replaced: false })
     }
 

@@ -3,7 +3,7 @@
 use crate::dockerfile::{CommandLine, Diagnostic, Heredoc, Word, attach_heredocs, opens_alone};
 
 use super::evaluate::{Evaluated, Evaluator, Source};
-use super::expand::expand;
+use super::expand::{Unset, expand_noting};
 use super::mounts::{self, Unlinked};
 use super::scope::HIDDEN;
 use super::{Mount, MountFrom, MountKind, Network, Op, RunOp, RunScript, Security};
@@ -80,7 +80,11 @@ impl Evaluator<'_> {
     fn mount(&mut self, source: &Source<'_>, word: &Word) -> Evaluated<Mount> {
         let escape = if source.is_trigger { '\\' } else { self.planner.escape };
         let expand_value = |value: &str| {
-            expand(value, escape, &|name| self.scope.variables.get(name)).map_err(|found| found.to_string())
+            let mut unset = Unset::new();
+            let text = expand_noting(value, escape, &|name| self.scope.variables.get(name), &mut unset)
+                .map_err(|found| found.to_string())?;
+            self.undefined(source, word.span, unset);
+            Ok(text)
         };
         let namespace =
             self.planner.options.build_args.get("BUILDKIT_CACHE_MOUNT_NS").map(String::as_str).unwrap_or_default();

@@ -30,6 +30,10 @@ impl Variables {
         }
     }
 
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.order.iter().map(String::as_str)
+    }
+
     /// `NAME=value`, in order.
     pub(super) fn list(&self) -> Vec<String> {
         self.order.iter().filter_map(|name| self.values.get(name).map(|value| format!("{name}={value}"))).collect()

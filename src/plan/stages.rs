@@ -4,9 +4,10 @@ use crate::dockerfile::{Command, Diagnostic, Dockerfile, Instruction, Span, Word
 use crate::image::Platform;
 
 use super::PlanOptions;
-use super::expand::{ExpandError, expand};
+use super::expand::ExpandError;
+use super::globals::Globals;
 use super::mounts::from_of;
-use super::scope::{Variables, predefined};
+use super::remarks::Remarks;
 
 /// What FROM names, as far as the file alone tells.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,8 +38,7 @@ pub(super) struct Definition<'a> {
 #[derive(Debug)]
 pub(super) struct Stages<'a> {
     pub(super) all: Vec<Definition<'a>>,
-    /// Global ARGs with a value, and the predefined ones.
-    pub(super) globals: Variables,
+    pub(super) globals: Globals,
     pub(super) target: usize,
 }
 
@@ -62,45 +62,24 @@ impl Definition<'_> {
 
 impl<'a> Stages<'a> {
     /// Reads FROM lines and global ARGs, and finds the target.
-    pub(super) fn read(file: &'a Dockerfile, options: &PlanOptions) -> Result<Self, Vec<Diagnostic>> {
+    pub(super) fn read(
+        file: &'a Dockerfile,
+        options: &PlanOptions,
+        remarks: &Remarks,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut errors = Vec::new();
-        let mut globals = predefined(options, &target_stage(file, options));
+        let mut globals = Globals::new(options, &target_stage(file, options), file.escape);
         let mut all: Vec<Definition<'a>> = Vec::new();
         for instruction in file.instructions() {
             match (&instruction.command, all.last_mut()) {
                 (Command::From { platform, image, name }, _) => {
-                    match define(
-                        all.len(),
-                        &all,
-                        instruction,
-                        (platform.as_ref(), image, name.as_ref()),
-                        file.escape,
-                        &globals,
-                    ) {
+                    match define(&all, instruction, (platform.as_ref(), image, name.as_ref()), &globals, remarks) {
                         Ok(found) => all.push(found),
                         Err(found) => errors.push(*found),
                     }
                 }
                 (Command::Arg(args), None) => {
-                    for arg in args {
-                        let given = options.build_args.get(&arg.name.text).cloned();
-                        let value = match (given, &arg.default) {
-                            (Some(given), _) => Some(given),
-                            (None, Some(default)) => {
-                                match expand(&default.text, file.escape, &|name| globals.get(name)) {
-                                    Ok(value) => Some(value),
-                                    Err(found) => {
-                                        errors.push(expansion_error(instruction, default.span, &found));
-                                        None
-                                    }
-                                }
-                            }
-                            (None, None) => None,
-                        };
-                        if let Some(value) = value {
-                            globals.set(&arg.name.text, value);
-                        }
-                    }
+                    globals.declare(instruction, args, options, &mut errors, remarks);
                 }
                 (_, Some(stage)) => stage.own.push(instruction),
                 (_, None) => {}
@@ -221,17 +200,17 @@ fn target_stage(file: &Dockerfile, options: &PlanOptions) -> String {
 }
 
 fn define<'a>(
-    index: usize,
     earlier: &[Definition<'a>],
     from: &'a Instruction,
     (platform, image, name): (Option<&'a Word>, &'a Word, Option<&'a Word>),
-    escape: char,
-    globals: &Variables,
+    globals: &Globals,
+    remarks: &Remarks,
 ) -> Result<Definition<'a>, Box<Diagnostic>> {
-    let lookup = |name: &str| globals.get(name);
     let expanded = |word: &Word| {
-        expand(&word.text, escape, &lookup).map_err(|found| Box::new(expansion_error(from, word.span, &found)))
+        let result = globals.expand(from, word, remarks);
+        result.map_err(|found| Box::new(expansion_error(from, word.span, &found)))
     };
+    globals.check_default(from, image, earlier.iter().filter_map(|stage| stage.name.as_deref()), remarks);
     let base_name = expanded(image)?;
     if base_name.is_empty() {
         let found = error("D-23", from, image.span, format!("base name ({}) should not be blank", image.text));
@@ -261,5 +240,5 @@ fn define<'a>(
         None => BaseName::Other(base_name.clone()),
     };
     let name = name.map(|name| name.text.clone());
-    Ok(Definition { index, name, from, image, base, base_name, platform, own: Vec::new() })
+    Ok(Definition { index: earlier.len(), name, from, image, base, base_name, platform, own: Vec::new() })
 }

@@ -38,6 +38,7 @@ fn planned(text: &str, flags: &[&str]) -> Result<Plan, String> {
     let mut options = PlanOptions {
         build_args: std::collections::BTreeMap::new(),
         target: None,
+        every_stage: false,
         labels: Vec::new(),
         build_platform: platform.clone(),
         platform,
@@ -54,7 +55,7 @@ fn planned(text: &str, flags: &[&str]) -> Result<Plan, String> {
     let parsed = parse(text.as_bytes());
     assert_eq!(parsed.diagnostics, [], "{text}");
     plan(&parsed.file, &options, &Fake).map_err(|found| {
-        found.iter().fold(String::new(), |mut text, one| {
+        found.errors.iter().fold(String::new(), |mut text, one| {
             assert!(!one.message.contains('\n'), "{one:?}");
             let line = one.lines.map_or(0, |lines| lines.first);
             writeln!(text, "{line}: {}: {}", one.code, one.message).unwrap();
