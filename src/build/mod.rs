@@ -10,7 +10,8 @@ mod source;
 
 pub use check::{Checked, Target, Targets, check, targets};
 pub use options::{
-    BuildError, ContextSpec, DockerfileSpec, NamedContext, Options, Outcome, Secret, SecretSource, SourceText,
+    BuildError, BuiltImage, ContextSpec, DockerfileSpec, NamedContext, Options, Outcome, Secret, SecretSource,
+    SourceText,
 };
 pub use outline::{Argument, Needed, Outline, outline};
 pub use run::run;

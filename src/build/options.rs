@@ -117,16 +117,23 @@ impl std::fmt::Debug for Secret {
 /// What a build has made.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Digest of the config: the image id.
-    pub image_id: Digest,
-    /// Digest of the manifest.
-    pub manifest: Digest,
+    /// The image; `None` where nothing but files was asked for (`type=local`, `type=tar`).
+    pub image: Option<BuiltImage>,
     /// Contents of the metadata file (META-1).
     pub metadata: serde_json::Value,
     /// Findings that did not stop the build.
     pub warnings: Vec<Diagnostic>,
     /// The Dockerfile as errors name it (DF-6), and its text.
     pub source: SourceText,
+}
+
+/// The names of a finished image.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BuiltImage {
+    /// Digest of the config: the image id.
+    pub id: Digest,
+    /// Digest of the manifest.
+    pub manifest: Digest,
 }
 
 /// A Dockerfile's name and text, which diagnostics point into.

@@ -14,7 +14,7 @@ use crate::store::Store;
 use super::evaluate::{Evaluation, Extent, evaluate, resolver};
 use super::inputs::Outside;
 use super::source;
-use super::{BuildError, Options, Outcome, SourceText};
+use super::{BuildError, BuiltImage, Options, Outcome, SourceText};
 
 /// Ids of the tasks that write outputs: apart from those of the steps.
 const FIRST_TASK: u32 = 3_000_000;
@@ -50,12 +50,14 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
 
     let settings = settings(options, &plan, threads, sink);
     let outside = Outside::new(&resolver, &store, &sources.context, &options.secrets, threads, sink)?;
-    let built = exec::execute(&plan, &outside, &store, &settings, sink, cancel).map_err(|error| match error {
+    let result = exec::execute(&plan, &outside, &store, &settings, sink, cancel);
+    // What a failed build has read need not be read again either.
+    outside.remember();
+    let built = result.map_err(|error| match error {
         ExecError::Step(found) => failed(vec![*found]),
         ExecError::Cancelled => BuildError::Cancelled,
         ExecError::Io(source) => BuildError::Machine { doing: "carry out the build".to_owned(), source },
     })?;
-    outside.remember();
     let (cached, ran) = (built.cached, built.ran);
     let outcome = export(options, &plan, built, &settings, &store, sink, cancel)?;
     sink.event(Event::Summary { cached, ran, took: began.elapsed() });
@@ -124,9 +126,15 @@ fn export(
         root: Box::new(move || root.get()),
         epoch: plan.epoch,
     };
-    let stored = output::store_image(store, &image, Wire::Oci).map_err(failed)?;
-    for name in &options.tags {
-        store.tag(name, &stored.manifest).map_err(failed)?;
+    let mut made = None;
+    let mut metadata = serde_json::json!({});
+    if settings.blobs {
+        let stored = output::store_image(store, &image, Wire::Oci).map_err(failed)?;
+        for name in &options.tags {
+            store.tag(name, &stored.manifest).map_err(failed)?;
+        }
+        made = Some(BuiltImage { id: stored.config.digest, manifest: stored.manifest.digest });
+        metadata = output::metadata(&stored, &options.tags, image.created);
     }
     for (number, spec) in (FIRST_TASK..).zip(&options.outputs) {
         if cancel.is_set() {
@@ -139,11 +147,5 @@ fn export(
         sink.event(Event::End { task, outcome, took: began.elapsed() });
         result?;
     }
-    Ok(Outcome {
-        image_id: stored.config.digest,
-        manifest: stored.manifest.digest,
-        metadata: output::metadata(&stored, &options.tags, image.created),
-        warnings: Vec::new(),
-        source: SourceText::default(),
-    })
+    Ok(Outcome { image: made, metadata, warnings: Vec::new(), source: SourceText::default() })
 }

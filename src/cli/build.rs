@@ -39,15 +39,15 @@ pub(super) fn run(args: &BuildArgs, around: Surroundings<'_>) -> Result<ExitCode
         // A terminal sends the signal to the running steps too, and they fail of it before the build looks.
         if cancel.is_set() && failure.kind != Kind::Usage { Failure::interrupted() } else { failure }
     })?;
-    let id = outcome.image_id.to_string();
-    if let Some(file) = id_file {
+    let id = outcome.image.map(|image| image.id.to_string());
+    if let (Some(file), Some(id)) = (id_file, &id) {
         file.write(id.as_bytes())?;
     }
     if let Some(file) = metadata_file {
         file.write(format!("{:#}\n", outcome.metadata).as_bytes())?;
     }
     tell(mode, &options, &outcome);
-    if args.quiet {
+    if let Some(id) = id.filter(|_| args.quiet) {
         out::stdout(&format!("{id}\n")).map_err(|error| Failure::machine("cannot write to standard output", &error))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -79,8 +79,8 @@ fn tell(mode: ProgressMode, options: &Options, outcome: &Outcome) {
             }
             out::json(&json!({
                 "event": "result",
-                "image": outcome.image_id.to_string(),
-                "manifest": outcome.manifest.to_string(),
+                "image": outcome.image.map(|image| image.id.to_string()),
+                "manifest": outcome.image.map(|image| image.manifest.to_string()),
                 "names": options.tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
             }));
         }
@@ -90,9 +90,11 @@ fn tell(mode: ProgressMode, options: &Options, outcome: &Outcome) {
             if !outcome.warnings.is_empty() {
                 text.push_str("hint: `--check` shows where, and what is asked for\n");
             }
-            text.push_str("image ");
-            text.push_str(&outcome.image_id.to_string());
-            text.push('\n');
+            if let Some(image) = outcome.image {
+                text.push_str("image ");
+                text.push_str(&image.id.to_string());
+                text.push('\n');
+            }
             if options.tags.is_empty() && options.outputs.is_empty() {
                 text.push_str("hint: the image is in the store only; name it with `-t`, or write it with `-o`\n");
             }

@@ -62,7 +62,7 @@ impl Build<'_> {
     }
 
     fn stage_root(&self, stage: usize) -> io::Result<RootFs> {
-        self.finished(stage).state.root().cloned()
+        self.finished(stage)?.state.root().cloned()
     }
 
     fn image_root(&self, id: &ImageId) -> io::Result<RootFs> {

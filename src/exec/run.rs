@@ -1,6 +1,5 @@
 //! RUN: a process in the root filesystem of its stage, and what it changed there.
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -113,9 +112,7 @@ impl Build<'_> {
         env.extend(secret_variables(self, step, op)?);
         // RUN-10: what a container runtime adds.
         if !env.iter().any(|variable| variable.starts_with("HOME=")) {
-            let mut home = "HOME=".to_owned();
-            let _infallible = write!(home, "{}", found.home.as_deref().filter(|home| !home.is_empty()).unwrap_or("/"));
-            env.push(home);
+            env.push(format!("HOME={}", found.home.as_deref().filter(|home| !home.is_empty()).unwrap_or("/")));
         }
         let user = User { uid: found.uid, gid: found.gid, groups: found.groups };
         let process = Process {

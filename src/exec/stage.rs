@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use crate::cache::{Parent, Preimage, Record};
 use crate::copy::{self, Selection};
@@ -83,16 +83,15 @@ impl Build<'_> {
     }
 
     /// A stage that this one needs: the schedule has put it first.
-    pub(super) fn finished(&self, stage: usize) -> &Finished {
-        static NOTHING: std::sync::LazyLock<Finished> =
-            std::sync::LazyLock::new(|| Finished { state: State::scratch(), steps: Vec::new() });
-        self.finished[stage].get().unwrap_or(&NOTHING)
+    pub(super) fn finished(&self, stage: usize) -> io::Result<&Finished> {
+        let finished = self.finished.get(stage).and_then(OnceLock::get);
+        finished.ok_or_else(|| io::Error::other(format!("stage {stage} of the plan is not done yet")))
     }
 
     fn base_state(&self, stage: &Stage) -> Result<Arc<State>, ExecError> {
         Ok(match &stage.base {
             BaseRef::Scratch => State::scratch(),
-            BaseRef::Stage(below) => Arc::clone(&self.finished(*below).state),
+            BaseRef::Stage(below) => Arc::clone(&self.finished(*below)?.state),
             BaseRef::Image(id) => self.image_state(id),
             BaseRef::Directory(name) => self.directory_state(stage, name)?,
         })
