@@ -5,6 +5,7 @@ mod build;
 mod caching;
 mod checks;
 mod command_line;
+mod diagnostics;
 mod isolation;
 mod kit;
 mod outputs;
