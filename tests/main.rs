@@ -12,4 +12,5 @@ mod outputs;
 mod pinned;
 mod rooms;
 mod round_trip;
+mod secrets;
 mod standard_input;
