@@ -13,7 +13,7 @@ const SECRETS: [&str; 2] = ["correct-horse-7fd1c0a2", "battery-staple-93be55aa"]
 
 /// What would betray a secret: itself, in two encodings, or a digest by which it could be guessed.
 fn traces() -> Vec<(String, Vec<u8>)> {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     SECRETS
         .iter()
         .flat_map(|secret| {
