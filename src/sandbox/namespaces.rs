@@ -15,6 +15,7 @@ use super::launch::{Launch, Room};
 use super::mount::{PLAIN, Scratch, attach, attach_at, bind_host, new, pivot};
 use super::overlay::{Devices, Layers};
 use super::place::{Missing, Place, Places, open_host};
+use super::supervise::{Shared, Supervised, Supervisor};
 use super::sys::{self, Below, set_mount_attributes};
 use super::{Doing, Exit, Process, Root, SandboxError, SandboxMount, SandboxMountKind, devices, network_files};
 
@@ -24,16 +25,45 @@ const NO_SET_ID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
 
 /// Runs the process to its end. To be called on a thread that does nothing else afterwards.
 pub(super) fn run(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
+    run_under(None, process, output)
+}
+
+/// The same where kiln is the only user that there is: a supervisor answers what takes more.
+pub(super) fn run_supervised(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
+    let (supervisor, supervised) = Supervisor::new(process)?;
+    run_under(Some((&supervisor, supervised)), process, output)
+}
+
+fn run_under(
+    supervision: Option<(&Supervisor<'_>, Supervised)>,
+    process: &Process<'_>,
+    output: OwnedFd,
+) -> Result<Exit, SandboxError> {
+    let (supervisor, supervised) = supervision.unzip();
     let outside = open_host(Path::new("/")).doing("open the root directory")?;
     unshare(process.no_network)?;
     rustix::system::sethostname(process.hostname.as_bytes()).doing("set the host name")?;
     // Permission bits below are meant as they are written.
     rustix::process::umask(Mode::empty());
 
-    let mut scene = Scene::new(process)?;
-    let result = scene.set_up(process, output).and_then(|launch| launch.run(process));
+    let mut scene = Scene::new(process, supervised.is_some())?;
+    let result = scene.set_up(process, supervised, output).and_then(|launch| match supervisor {
+        None => launch.run(process),
+        Some(supervisor) => run_beside(supervisor, launch, process),
+    });
     let cleaned = scene.leave(&outside).doing("remove the mount points");
     result.and_then(|exit| cleaned.map(|()| exit))
+}
+
+fn run_beside(supervisor: &Supervisor<'_>, launch: Launch, process: &Process<'_>) -> Result<Exit, SandboxError> {
+    let shared = Shared::default();
+    std::thread::scope(|scope| {
+        supervisor.start(scope, &shared)?;
+        let result = launch.run(process);
+        // Closes the socket, at which the threads end.
+        drop(launch);
+        result
+    })
 }
 
 fn unshare(no_network: bool) -> Result<(), SandboxError> {
@@ -66,12 +96,12 @@ struct Detached<'a> {
 }
 
 impl<'a> Scene<'a> {
-    fn new(process: &Process<'a>) -> Result<Self, SandboxError> {
+    fn new(process: &Process<'a>, user_marks: bool) -> Result<Self, SandboxError> {
         let hosts = network_files::hosts(process.hostname, process.hosts);
         let resolv_conf = network_files::resolv_conf(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
         let sources = sources(process.mounts)?;
         let devices = if process.insecure { Devices::Usable } else { Devices::Inert };
-        let (mut scratch, root) = mount_root(process.root, devices).doing("mount the root file system")?;
+        let (mut scratch, root) = mount_root(process.root, devices, user_marks).doing("mount the root file system")?;
 
         let masks = devices::masks(&scratch).doing("make masks")?;
         let mut mounts = Vec::with_capacity(sources.len() + 2);
@@ -89,7 +119,12 @@ impl<'a> Scene<'a> {
         Ok(Self { places: Places::new(root), masks, mounts })
     }
 
-    fn set_up(&mut self, process: &Process<'a>, output: OwnedFd) -> Result<Launch, SandboxError> {
+    fn set_up(
+        &mut self,
+        process: &Process<'a>,
+        supervised: Option<Supervised>,
+        output: OwnedFd,
+    ) -> Result<Launch, SandboxError> {
         let sys = self.find("/sys", Missing::Directory)?;
         let masks = std::mem::take(&mut self.masks);
         devices::mount_sys(&sys.file, masks, process.insecure).doing("mount /sys")?;
@@ -104,12 +139,13 @@ impl<'a> Scene<'a> {
             }
             attach(mount, &place.file).map_err(|source| failed(target, source))?;
         }
-        let cwd = self.places.find(process.cwd, Missing::Kept(process.user)).doing("make the working directory")?;
+        let kept = if supervised.is_some() { Missing::Claimed(process.user) } else { Missing::Kept(process.user) };
+        let cwd = self.places.find(process.cwd, kept).doing("make the working directory")?;
         rustix::process::fchdir(&cwd.file).doing("enter the working directory")?;
         rustix::process::umask(Mode::from_raw_mode(0o022));
         let input = devices::open_null().doing("open /dev/null")?;
         let room = Room::Namespaces { masked: !process.insecure };
-        Launch::new(process, room, input, output).doing("prepare the process")
+        Launch::new(process, room, supervised, input, output).doing("prepare the process")
     }
 
     fn find(&mut self, target: &str, missing: Missing<'_>) -> Result<Place, SandboxError> {
@@ -167,13 +203,14 @@ fn detached<'a>(mount: &'a SandboxMount, source: Option<OwnedFd>, scratch: &mut 
 }
 
 /// Mounts the root on a directory of the scratch memory, which itself lies over a directory that the overlay owns.
-fn mount_root(root: &Root, devices: Devices) -> io::Result<(Scratch, OwnedFd)> {
+fn mount_root(root: &Root, devices: Devices, user_marks: bool) -> io::Result<(Scratch, OwnedFd)> {
     match root {
         Root::Overlay { lowers, upper, work } => {
             let mut layers = Layers {
                 lowers: lowers.iter().map(|path| open_host(path)).collect::<Result<_, _>>()?,
                 upper: open_host(upper)?,
                 work: open_host(work)?,
+                user_marks,
             };
             let scratch = Scratch::new(&layers.work)?;
             if layers.lowers.is_empty() {
@@ -216,7 +253,7 @@ pub(super) fn try_out(room: Option<&Path>) -> io::Result<()> {
     let open = |name| rustix::fs::openat(&directory, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let (upper, work) = (open("upper")?, open("work")?);
     let scratch = Scratch::new(&work)?;
-    let layers = Layers { lowers: vec![scratch.directory("empty")?], upper, work };
+    let layers = Layers { lowers: vec![scratch.directory("empty")?], upper, work, user_marks: false };
     let overlay = layers.mount(scratch.root(), "root", Devices::Inert)?;
     pivot(overlay.as_fd())?;
     drop((overlay, layers, scratch, directory));
