@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::thread::UnshareFlags;
 
@@ -86,6 +87,7 @@ struct Scene<'a> {
     masks: Vec<OwnedFd>,
     /// In the order in which they are attached.
     mounts: Vec<Detached<'a>>,
+    borrowed: Option<devices::Borrowed>,
 }
 
 /// A mount that is not attached to its place yet.
@@ -114,9 +116,10 @@ impl<'a> Scene<'a> {
             let target = &*mount.target;
             mounts.push(detached(mount, source, &mut scratch).map_err(|source| failed(target, source))?);
         }
+        let borrowed = user_marks.then(devices::Borrowed::new).transpose().doing("open device nodes")?;
         // Everything of the machine that is needed has been opened.
         pivot(root.as_fd()).doing("change the root directory")?;
-        Ok(Self { places: Places::new(root), masks, mounts })
+        Ok(Self { places: Places::new(root), masks, mounts, borrowed })
     }
 
     fn set_up(
@@ -125,12 +128,15 @@ impl<'a> Scene<'a> {
         supervised: Option<Supervised>,
         output: OwnedFd,
     ) -> Result<Launch, SandboxError> {
-        let sys = self.find("/sys", Missing::Directory)?;
-        let masks = std::mem::take(&mut self.masks);
-        devices::mount_sys(&sys.file, masks, process.insecure).doing("mount /sys")?;
-        self.find("/proc", Missing::Directory)?;
         let dev = self.find("/dev", Missing::Directory)?;
-        devices::mount_dev(&dev.file, process.shm_size).doing("mount /dev")?;
+        let (sys, proc) = devices::mount_dev(&dev.file, process.shm_size, self.borrowed.take()).doing("mount /dev")?.unzip();
+        let place = self.find("/sys", Missing::Directory)?;
+        let masks = std::mem::take(&mut self.masks);
+        devices::mount_sys(&place.file, masks, process.insecure, sys).doing("mount /sys")?;
+        let place = self.find("/proc", Missing::Directory)?;
+        if let Some(proc) = proc {
+            attach(proc, &place.file).doing("mount /proc")?;
+        }
         for Detached { target, missing, mount } in std::mem::take(&mut self.mounts) {
             let place = self.find(target, missing)?;
             // RUN-37.
@@ -156,11 +162,25 @@ impl<'a> Scene<'a> {
     fn leave(self, outside: &OwnedFd) -> io::Result<()> {
         rustix::process::chdir("/")?;
         // All at once; the places are still open, so the mount points can be reached.
-        unmount("/", UnmountFlags::DETACH)?;
+        unmount_root()?;
         let cleaned = self.places.clean();
         rustix::process::fchdir(outside)?;
         rustix::process::chroot(".")?;
         cleaned
+    }
+}
+
+/// Takes the root away with all that is mounted below it.
+fn unmount_root() -> io::Result<()> {
+    match unmount("/", UnmountFlags::DETACH) {
+        // In a user namespace that does not own the machine's mounts the root is locked. The lock goes over to another
+        // root, which then stays instead.
+        Err(Errno::INVAL) => {
+            let empty = new("tmpfs", &[], MountAttrFlags::empty())?;
+            attach(&empty, open_host(Path::new("/proc"))?)?;
+            pivot(empty.as_fd())
+        }
+        result => Ok(result?),
     }
 }
 
@@ -233,7 +253,7 @@ fn mount_root(root: &Root, devices: Devices, user_marks: bool) -> io::Result<(Sc
 
 /// Tries what a step needs and undoes it with the thread, which is to end: an overlay in memory, or one whose upper and
 /// work directory are in `room`.
-pub(super) fn try_out(room: Option<&Path>) -> io::Result<()> {
+pub(super) fn try_out(room: Option<&Path>, user_marks: bool) -> io::Result<()> {
     let outside = open_host(Path::new("/"))?;
     unshare(false).map_err(|error| match error {
         SandboxError::Setup { source, .. } => source,
@@ -253,11 +273,11 @@ pub(super) fn try_out(room: Option<&Path>) -> io::Result<()> {
     let open = |name| rustix::fs::openat(&directory, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let (upper, work) = (open("upper")?, open("work")?);
     let scratch = Scratch::new(&work)?;
-    let layers = Layers { lowers: vec![scratch.directory("empty")?], upper, work, user_marks: false };
+    let layers = Layers { lowers: vec![scratch.directory("empty")?], upper, work, user_marks };
     let overlay = layers.mount(scratch.root(), "root", Devices::Inert)?;
     pivot(overlay.as_fd())?;
     drop((overlay, layers, scratch, directory));
-    unmount("/", UnmountFlags::DETACH)?;
+    unmount_root()?;
     rustix::process::fchdir(outside)?;
     Ok(rustix::process::chroot(".")?)
 }
