@@ -127,7 +127,7 @@ pub(super) fn isolation(text: &str) -> Checked<Option<Isolation>> {
         return Err(unknown(format!("unknown isolation `{text}`"), text, known));
     };
     match isolation {
-        Isolation::Rootless | Isolation::SingleId => Err(Failure::usage(
+        Isolation::Rootless => Err(Failure::usage(
             format!("`--isolation={text}` is not built yet"),
             Some("use `--isolation=root` or `--isolation=chroot`"),
         )),
@@ -224,7 +224,7 @@ mod tests {
     fn cli_rungs_that_are_not_built_say_so() {
         assert_eq!(isolation("auto").unwrap(), None);
         assert_eq!(isolation("chroot").unwrap(), Some(Isolation::Chroot));
-        for (text, want) in [("rootless", "not built yet"), ("single-id", "not built yet"), ("chrot", "`chroot`?")] {
+        for (text, want) in [("rootless", "not built yet"), ("chrot", "`chroot`?")] {
             assert!(isolation(text).unwrap_err().to_string().contains(want), "{text}");
         }
     }

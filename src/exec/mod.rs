@@ -188,14 +188,14 @@ impl Build<'_> {
     /// Whether a process gets an overlay, rather than a work tree. The store may lie where none can be: on an overlay itself,
     /// as in most containers, or on a network.
     fn overlays(&self) -> io::Result<bool> {
-        if self.isolation() != Isolation::Root {
+        if !matches!(self.isolation(), Isolation::Root | Isolation::SingleId) {
             return Ok(false);
         }
         if let Some(known) = self.overlays.get() {
             return Ok(*known);
         }
         let room = self.store.temp_dir()?;
-        Ok(*self.overlays.get_or_init(|| sandbox::can_overlay_in(room.path()).is_ok()))
+        Ok(*self.overlays.get_or_init(|| sandbox::can_overlay_in(self.isolation(), room.path()).is_ok()))
     }
 
     /// Begins a line of work that people see.

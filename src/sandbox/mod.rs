@@ -18,7 +18,9 @@ mod probe;
 mod run;
 mod seccomp;
 mod spec;
+mod supervise;
 mod sys;
+mod sys_notify;
 #[cfg(test)]
 mod tests;
 

@@ -21,6 +21,8 @@ pub(super) struct Layers {
     pub(super) upper: OwnedFd,
     /// The overlay's own.
     pub(super) work: OwnedFd,
+    /// The overlay's marks are attributes that anybody may set.
+    pub(super) user_marks: bool,
 }
 
 /// Changes are kept as whole files and plain directories, which is what a layer is; what a kernel does not know is off
@@ -50,6 +52,9 @@ impl Layers {
         }
         fsconfig_set_string(&context, "upperdir", descriptor_path(&self.upper))?;
         fsconfig_set_string(&context, "workdir", descriptor_path(&self.work))?;
+        if self.user_marks {
+            fsconfig_set_flag(&context, "userxattr")?;
+        }
         // An upper that a crash spoils is thrown away, so nothing need be synced.
         let _old_kernel = fsconfig_set_flag(&context, "volatile");
         for option in OFF {
@@ -67,6 +72,9 @@ impl Layers {
         let lowers: Vec<_> = self.lowers.iter().rev().map(|lower| lower.as_raw_fd().to_string()).collect();
         let (upper, work) = (self.upper.as_raw_fd(), self.work.as_raw_fd());
         let mut options = format!("lowerdir={},upperdir={upper},workdir={work}", lowers.join(":"));
+        if self.user_marks {
+            options.push_str(",userxattr");
+        }
         for option in OFF {
             options = format!("{options},{option}=off");
         }
@@ -129,7 +137,7 @@ mod tests {
             mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).expect("private");
             let open = |name: &str| open_host(&path(name)).expect("open");
             let lowers = names.iter().map(|name| open(name)).collect();
-            let layers = Layers { lowers, upper: open("upper"), work: open("work") };
+            let layers = Layers { lowers, upper: open("upper"), work: open("work"), user_marks: false };
             let place = open_host(dir.path()).expect("open");
             layers.mount_at_once(&place, "root", Devices::Inert).expect("mounted");
             let root = path("root");

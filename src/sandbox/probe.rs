@@ -26,12 +26,12 @@ pub fn probe() -> Probe {
 
 /// Whether the file system of `directory`, which is kiln's own, can hold the upper of an overlay; why not, if not. It
 /// cannot where it is an overlay itself, or on a network. Then a step needs [`super::Root::Directory`] on any rung.
-pub fn can_overlay_in(directory: &Path) -> io::Result<()> {
+pub fn can_overlay_in(isolation: Isolation, directory: &Path) -> io::Result<()> {
     let room = tempfile::tempdir_in(directory)?;
     for name in ["upper", "work"] {
         std::fs::create_dir(room.path().join(name))?;
     }
-    apart(|| namespaces::try_out(Some(room.path())))
+    apart(|| namespaces::try_out(Some(room.path()), isolation != Isolation::Root))
 }
 
 fn try_all() -> Probe {
@@ -55,7 +55,7 @@ fn root() -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("kiln does not run as root".to_owned());
     }
-    apart(|| namespaces::try_out(None)).map_err(|error| format!("cannot mount in a namespace of its own: {error}"))
+    apart(|| namespaces::try_out(None, false)).map_err(|error| format!("cannot mount in a namespace of its own: {error}"))
 }
 
 /// Runs something on a thread of its own, whose namespaces and root directory end with it.
