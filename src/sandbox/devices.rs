@@ -31,7 +31,11 @@ const MASKED: [&str; 2] = ["firmware", "devices/virtual/powercap"];
 ///
 /// Only the nodes made here can be opened: each is a mount of its own, while the directory is mounted without devices, so
 /// that a step which makes a node for the machine's disk gains nothing.
-pub(super) fn mount_dev(place: &OwnedFd, shm_size: u64, borrowed: Option<Borrowed>) -> io::Result<Option<(OwnedFd, OwnedFd)>> {
+pub(super) fn mount_dev(
+    place: &OwnedFd,
+    shm_size: u64,
+    borrowed: Option<Borrowed>,
+) -> io::Result<Option<(OwnedFd, OwnedFd)>> {
     let dev = new("tmpfs", &[("mode", "0755"), ("size", "65536k")], MountAttrFlags::MOUNT_ATTR_NOSUID)?;
     let (nodes, sys) = match borrowed {
         None => (None, None),
@@ -63,8 +67,7 @@ pub(super) fn mount_dev(place: &OwnedFd, shm_size: u64, borrowed: Option<Borrowe
     let size = if shm_size == 0 { SHM_SIZE } else { shm_size }.to_string();
     let no_execution = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")];
-    let pts =
-        new("devpts", &options[..if is_borrowed { 3 } else { 4 }], no_execution)?;
+    let pts = new("devpts", &options[..if is_borrowed { 3 } else { 4 }], no_execution)?;
     let shm = new("tmpfs", &[("mode", "1777"), ("size", &size)], PLAIN)?;
     let mqueue = new("mqueue", &[], PLAIN);
     for (name, mount) in [("pts", Ok(pts)), ("shm", Ok(shm)), ("mqueue", mqueue)] {
@@ -87,7 +90,8 @@ pub(super) struct Borrowed {
 impl Borrowed {
     /// To be called where this machine's paths can be reached.
     pub(super) fn new() -> io::Result<Self> {
-        let nodes = NODES.iter().map(|(name, _, _)| duplicate(CWD, format!("/dev/{name}"))).collect::<Result<_, _>>()?;
+        let nodes =
+            NODES.iter().map(|(name, _, _)| duplicate(CWD, format!("/dev/{name}"))).collect::<Result<_, _>>()?;
         Ok(Self { nodes, sys: duplicate(CWD, "/sys")?, proc: duplicate(CWD, "/proc")? })
     }
 }

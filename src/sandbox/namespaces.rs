@@ -129,7 +129,8 @@ impl<'a> Scene<'a> {
         output: OwnedFd,
     ) -> Result<Launch, SandboxError> {
         let dev = self.find("/dev", Missing::Directory)?;
-        let (sys, proc) = devices::mount_dev(&dev.file, process.shm_size, self.borrowed.take()).doing("mount /dev")?.unzip();
+        let (sys, proc) =
+            devices::mount_dev(&dev.file, process.shm_size, self.borrowed.take()).doing("mount /dev")?.unzip();
         let place = self.find("/sys", Missing::Directory)?;
         let masks = std::mem::take(&mut self.masks);
         devices::mount_sys(&place.file, masks, process.insecure, sys).doing("mount /sys")?;

@@ -55,7 +55,8 @@ fn root() -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("kiln does not run as root".to_owned());
     }
-    apart(|| namespaces::try_out(None, false)).map_err(|error| format!("cannot mount in a namespace of its own: {error}"))
+    apart(|| namespaces::try_out(None, false))
+        .map_err(|error| format!("cannot mount in a namespace of its own: {error}"))
 }
 
 /// Runs something on a thread of its own, whose namespaces and root directory end with it.

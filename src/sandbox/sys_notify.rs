@@ -49,7 +49,8 @@ pub(super) fn listen(program: &[libc::sock_filter]) -> Result<OwnedFd, Errno> {
     let filter = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
     let install = |flags: libc::c_ulong| {
         // SAFETY: `filter` and what it points to are valid for the call; the kernel only reads and checks the program.
-        let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const filter) };
+        let result =
+            unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const filter) };
         c_int::try_from(result).ok().filter(|descriptor| *descriptor >= 0).ok_or_else(last_errno)
     };
     let patient = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
@@ -132,9 +133,8 @@ fn transfer(call: libc::c_long, thread: u32, address: u64, local: &libc::iovec) 
     let remote = libc::iovec { iov_base: ptr::without_provenance_mut(address), iov_len: local.iov_len };
     // SAFETY: `local` describes memory that is valid for the call, for writing where it is written to; `remote` is checked by
     // the kernel, and is never this process's own memory in a way that this process relies on.
-    let result = unsafe {
-        libc::syscall(call, thread, ptr::from_ref(local), 1_usize, &raw const remote, 1_usize, 0_usize)
-    };
+    let result =
+        unsafe { libc::syscall(call, thread, ptr::from_ref(local), 1_usize, &raw const remote, 1_usize, 0_usize) };
     usize::try_from(result).map_err(|_negative| last_errno())
 }
 
@@ -142,9 +142,8 @@ fn transfer(call: libc::c_long, thread: u32, address: u64, local: &libc::iovec) 
 pub(super) fn stat(path: &CStr, flags: c_int) -> Result<[u8; STAT_SIZE], Errno> {
     let mut bytes = [0; STAT_SIZE];
     // SAFETY: the path ends with a zero byte, and the buffer has room for the structure.
-    let result = unsafe {
-        libc::syscall(libc::SYS_newfstatat, libc::AT_FDCWD, path.as_ptr(), bytes.as_mut_ptr(), flags)
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_newfstatat, libc::AT_FDCWD, path.as_ptr(), bytes.as_mut_ptr(), flags) };
     if result < 0 { Err(last_errno()) } else { Ok(bytes) }
 }
 
@@ -152,8 +151,7 @@ pub(super) fn stat(path: &CStr, flags: c_int) -> Result<[u8; STAT_SIZE], Errno> 
 pub(super) fn statx(path: &CStr, flags: c_int, mask: u32) -> Result<[u8; STATX_SIZE], Errno> {
     let mut bytes = [0; STATX_SIZE];
     // SAFETY: the path ends with a zero byte, and the buffer has room for the structure.
-    let result = unsafe {
-        libc::syscall(libc::SYS_statx, libc::AT_FDCWD, path.as_ptr(), flags, mask, bytes.as_mut_ptr())
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_statx, libc::AT_FDCWD, path.as_ptr(), flags, mask, bytes.as_mut_ptr()) };
     if result < 0 { Err(last_errno()) } else { Ok(bytes) }
 }

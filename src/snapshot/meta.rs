@@ -5,8 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags, chownat, lgetxattr, llistxattr,
-    lremovexattr, lsetxattr, StatxFlags, makedev, mknodat, utimensat,
+    AtFlags, CWD, FileType, Gid, Mode, StatxFlags, Timespec, Timestamps, Uid, XattrFlags, chownat, lgetxattr,
+    llistxattr, lremovexattr, lsetxattr, makedev, mknodat, utimensat,
 };
 use rustix::io::Errno;
 

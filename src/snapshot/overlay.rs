@@ -102,12 +102,7 @@ pub(super) fn read_inode(
     Ok(kind.map(|kind| Inode { meta, kind }))
 }
 
-fn read_kind(
-    path: &Path,
-    place: &RootPath,
-    stat: &Metadata,
-    files: &Arc<dyn Files>,
-) -> io::Result<Option<Kind>> {
+fn read_kind(path: &Path, place: &RootPath, stat: &Metadata, files: &Arc<dyn Files>) -> io::Result<Option<Kind>> {
     let kind = stat.file_type();
     Ok(Some(if kind.is_file() {
         Kind::File(File::at(Arc::clone(files), place.clone(), stat.len()))

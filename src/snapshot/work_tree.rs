@@ -146,13 +146,7 @@ impl WorkTree {
         Ok(())
     }
 
-    fn read(
-        &self,
-        path: &Path,
-        place: &RootPath,
-        old: Option<&Node>,
-        links: &mut Links<'_>,
-    ) -> io::Result<Node> {
+    fn read(&self, path: &Path, place: &RootPath, old: Option<&Node>, links: &mut Links<'_>) -> io::Result<Node> {
         let stat = fs::symlink_metadata(path)?;
         let mut children = std::collections::BTreeMap::new();
         let before = old.and_then(Node::as_directory);

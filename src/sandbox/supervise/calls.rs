@@ -55,12 +55,10 @@ impl Supervisor<'_> {
             libc::SYS_mkdirat => self.making(call, |who| {
                 making::directory(&self.owners, who, call.thread, &place(a, b, NO_FOLLOW)?, low(c))
             }),
-            libc::SYS_symlinkat => self.making(call, |who| {
-                making::link(&self.owners, who, &read_string(call, a)?, &place(b, c, NO_FOLLOW)?)
-            }),
-            libc::SYS_mknodat => self.making(call, |who| {
-                making::node(&self.owners, who, call.thread, &place(a, b, NO_FOLLOW)?, low(c), d)
-            }),
+            libc::SYS_symlinkat => self
+                .making(call, |who| making::link(&self.owners, who, &read_string(call, a)?, &place(b, c, NO_FOLLOW)?)),
+            libc::SYS_mknodat => self
+                .making(call, |who| making::node(&self.owners, who, call.thread, &place(a, b, NO_FOLLOW)?, low(c), d)),
             libc::SYS_execve => Ok(self.execute(call, place(HERE, a, 0))),
             libc::SYS_execveat => Ok(self.execute(call, place(a, b, e))),
             libc::SYS_chroot => {
@@ -138,11 +136,7 @@ impl Supervisor<'_> {
         Ok(Answer::Value(0))
     }
 
-    fn making(
-        &self,
-        call: &Call,
-        make: impl FnOnce(&Credentials) -> Result<Answer, Errno>,
-    ) -> Result<Answer, Errno> {
+    fn making(&self, call: &Call, make: impl FnOnce(&Credentials) -> Result<Answer, Errno>) -> Result<Answer, Errno> {
         make(&self.identities.of(call.thread)?)
     }
 

@@ -65,13 +65,7 @@ impl Ids {
     }
 
     /// setresuid(2).
-    pub(super) fn set_each(
-        &mut self,
-        real: u32,
-        effective: u32,
-        saved: u32,
-        privileged: bool,
-    ) -> Result<(), Errno> {
+    pub(super) fn set_each(&mut self, real: u32, effective: u32, saved: u32, privileged: bool) -> Result<(), Errno> {
         if !privileged && [real, effective, saved].iter().any(|id| *id != KEEP && !self.has(*id)) {
             return Err(Errno::PERM);
         }

@@ -53,9 +53,9 @@ impl Identities {
         let path = format!("{thread}/timerslack_ns");
         let file = rustix::fs::openat(CWD, &*path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
         let slack = (BASE + number as u64).to_string();
-        std::fs::File::from(file).write_all(slack.as_bytes()).map_err(|error| {
-            Errno::from_io_error(&error).unwrap_or(Errno::IO)
-        })
+        std::fs::File::from(file)
+            .write_all(slack.as_bytes())
+            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Credentials>> {

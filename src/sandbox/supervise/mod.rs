@@ -31,8 +31,8 @@ use std::thread::Scope;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-    SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use rustix::thread::UnshareFlags;
 
@@ -120,7 +120,8 @@ impl<'a> Supervisor<'a> {
         // One thread waits at a time: of two that are woken by one call, one would wait for the next with no way out.
         let _turn = shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let mut polled = [PollFd::from_borrowed_fd(listener, PollFlags::IN), PollFd::new(&self.socket, PollFlags::IN)];
+            let mut polled =
+                [PollFd::from_borrowed_fd(listener, PollFlags::IN), PollFd::new(&self.socket, PollFlags::IN)];
             match poll(&mut polled, None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(_) => return None,

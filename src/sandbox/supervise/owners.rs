@@ -4,8 +4,8 @@ use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, StatxFlags, Uid, XattrFlags, chownat, getxattr, lgetxattr, lremovexattr, lsetxattr,
-    removexattr, setxattr,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, StatxFlags, Uid, XattrFlags, chownat, getxattr, lgetxattr, lremovexattr,
+    lsetxattr, removexattr, setxattr,
 };
 use rustix::io::Errno;
 
@@ -77,7 +77,8 @@ impl<'a> Owners<'a> {
         // What lies on another file system is in no layer.
         let below = path.strip_prefix(b"/").unwrap_or(&path);
         if let Ok(stat) = rustix::fs::statx(&self.written, below, AtFlags::SYMLINK_NOFOLLOW, BIRTH) {
-            self.claims.put(Birth { inode: stat.stx_ino, born: (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec) }, claim);
+            self.claims
+                .put(Birth { inode: stat.stx_ino, born: (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec) }, claim);
         }
         Ok(())
     }
