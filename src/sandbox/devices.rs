@@ -115,13 +115,14 @@ pub(super) fn mount_sys(
 ) -> io::Result<()> {
     let attributes = if insecure { PLAIN } else { PLAIN | MountAttrFlags::MOUNT_ATTR_RDONLY };
     let sys = match borrowed {
-        None => new("sysfs", &[], attributes)?,
+        None => attach_new("sysfs", attributes, place)?,
         Some(sys) => {
             set_mount_attributes(&sys, attributes, Below::Yes)?;
-            sys
+            attach(&sys, place)?;
+            // A network of the step's own has a `/sys` of its own, which is mounted where the machine's is seen.
+            new("sysfs", &[], attributes).and_then(|own| attach(&own, &sys).map(|()| own)).unwrap_or(sys)
         }
     };
-    attach(&sys, place)?;
     if let Ok(cgroup) = new("cgroup2", &[], attributes) {
         let _no_directory = attach_at(cgroup, &sys, "fs/cgroup");
     }
@@ -134,6 +135,12 @@ pub(super) fn mount_sys(
         }
     }
     Ok(())
+}
+
+fn attach_new(kind: &str, attributes: MountAttrFlags, place: &OwnedFd) -> io::Result<OwnedFd> {
+    let mount = new(kind, &[], attributes)?;
+    attach(&mount, place)?;
+    Ok(mount)
 }
 
 /// `/dev/null`, to read from.

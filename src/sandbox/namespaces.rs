@@ -178,7 +178,7 @@ fn unmount_root() -> io::Result<()> {
         // root, which then stays instead.
         Err(Errno::INVAL) => {
             let empty = new("tmpfs", &[], MountAttrFlags::empty())?;
-            attach(&empty, open_host(Path::new("/proc"))?)?;
+            attach(&empty, open_host(Path::new("/"))?)?;
             pivot(empty.as_fd())
         }
         result => Ok(result?),

@@ -27,7 +27,7 @@ pub(super) struct Layers {
 
 /// Changes are kept as whole files and plain directories, which is what a layer is; what a kernel does not know is off
 /// there anyway.
-const OFF: [&str; 4] = ["redirect_dir", "metacopy", "index", "xino"];
+const OFF: [&str; 4] = ["index", "xino", "redirect_dir", "metacopy"];
 
 impl Layers {
     /// Mounts them on the directory `name` in `place`, and yields the root of the mount.
@@ -45,6 +45,11 @@ impl Layers {
         }
     }
 
+    /// With marks that anybody may set the last two are off, and must not even be named.
+    fn off(&self) -> &'static [&'static str] {
+        if self.user_marks { &OFF[..2] } else { &OFF }
+    }
+
     fn mount_one_by_one(&self, devices: Devices) -> io::Result<OwnedFd> {
         let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
         for lower in self.lowers.iter().rev() {
@@ -57,8 +62,8 @@ impl Layers {
         }
         // An upper that a crash spoils is thrown away, so nothing need be synced.
         let _old_kernel = fsconfig_set_flag(&context, "volatile");
-        for option in OFF {
-            let _old_kernel = fsconfig_set_string(&context, option, "off");
+        for option in self.off() {
+            let _old_kernel = fsconfig_set_string(&context, *option, "off");
         }
         fsconfig_create(&context)?;
         let attributes = match devices {
@@ -75,7 +80,7 @@ impl Layers {
         if self.user_marks {
             options.push_str(",userxattr");
         }
-        for option in OFF {
+        for option in self.off() {
             options = format!("{options},{option}=off");
         }
         // From the directory of descriptors a lower is a short number, so that some hundred fit into the one page there

@@ -22,7 +22,7 @@ const USER_OPAQUE: &str = "user.overlay.opaque";
 /// Gives what stands at `path` its owner, mode, attributes and times, in the order in which none undoes another.
 /// An attribute that the filesystem refuses is left out, as the reference does (COPY-33).
 pub fn set_meta(path: &Path, meta: &Meta, symlink: bool) -> io::Result<()> {
-    set_owner(path, meta)?;
+    set_owner(path, meta.uid, meta.gid)?;
     if !symlink {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(meta.mode))?;
     }
@@ -36,15 +36,22 @@ pub fn set_meta(path: &Path, meta: &Meta, symlink: bool) -> io::Result<()> {
     set_time(path, meta.mtime)
 }
 
+/// Gives what stands at `path` its owner; links are not followed.
+///
 /// An owner that this process's user namespace does not know becomes a claim, which links and pipes cannot hold: of
 /// theirs only the layer's list knows.
-fn set_owner(path: &Path, meta: &Meta) -> io::Result<()> {
-    let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
-    match chownat(CWD, path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW) {
+pub fn set_owner(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
+    let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+    match chownat(CWD, path, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::INVAL) => {
             let device = claim_of(path).and_then(|claim| claim.device);
-            put_claim(path, Claim { uid: meta.uid, gid: meta.gid, device })
+            put_claim(path, Claim { uid, gid, device })
         }
+        Ok(()) => match claim_of(path) {
+            Some(Claim { device: None, .. }) => Ok(lremovexattr(path, CLAIM)?),
+            Some(claim) => put_claim(path, Claim { uid, gid, ..claim }),
+            None => Ok(()),
+        },
         result => Ok(result?),
     }
 }

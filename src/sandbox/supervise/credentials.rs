@@ -103,7 +103,10 @@ fn replace(place: &mut u32, id: u32) {
 impl Credentials {
     /// As a process starts (USER).
     pub(super) fn new(user: &crate::sandbox::User) -> Self {
-        Self { user: Ids::all(user.uid), group: Ids::all(user.gid), groups: user.groups.clone() }
+        // As the kernel keeps and shows them.
+        let mut groups = user.groups.clone();
+        groups.sort_unstable();
+        Self { user: Ids::all(user.uid), group: Ids::all(user.gid), groups }
     }
 
     /// Whether it may become anybody. Capabilities without the id of root are not followed.
