@@ -31,7 +31,7 @@ use std::io;
 pub use probe::{Probe, can_overlay_in, probe};
 pub use run::run;
 pub use spec::{Exit, HostEntry, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, User};
-pub use standing::{Standing, enter};
+pub use standing::{Standing, enter, refusal};
 
 /// Says what was attempted when something fails.
 trait Doing<T> {

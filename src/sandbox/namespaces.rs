@@ -26,16 +26,23 @@ const NO_SET_ID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
 
 /// Runs the process to its end. To be called on a thread that does nothing else afterwards.
 pub(super) fn run(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
-    run_under(None, process, output)
+    run_under(false, None, process, output)
+}
+
+/// The same in a user namespace that has many ids.
+pub(super) fn run_mapped(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
+    run_under(true, None, process, output)
 }
 
 /// The same where kiln is the only user that there is: a supervisor answers what takes more.
 pub(super) fn run_supervised(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
     let (supervisor, supervised) = Supervisor::new(process)?;
-    run_under(Some((&supervisor, supervised)), process, output)
+    run_under(true, Some((&supervisor, supervised)), process, output)
 }
 
+/// `is_user` in a user namespace, where overlays have marks of their own and devices can only be borrowed.
 fn run_under(
+    is_user: bool,
     supervision: Option<(&Supervisor<'_>, Supervised)>,
     process: &Process<'_>,
     output: OwnedFd,
@@ -47,7 +54,7 @@ fn run_under(
     // Permission bits below are meant as they are written.
     rustix::process::umask(Mode::empty());
 
-    let mut scene = Scene::new(process, supervised.is_some())?;
+    let mut scene = Scene::new(process, is_user)?;
     let result = scene.set_up(process, supervised, output).and_then(|launch| match supervisor {
         None => launch.run(process),
         Some(supervisor) => run_beside(supervisor, launch, process),

@@ -20,10 +20,11 @@ pub fn run(isolation: Isolation, process: &Process<'_>, output: &mut dyn FnMut(&
     let unsupported = |what: &str| Err(SandboxError::Unsupported { what: what.to_owned(), isolation });
     let rung: fn(&Process<'_>, OwnedFd) -> Result<Exit, SandboxError> = match (isolation, process.root) {
         (Isolation::Root, _) => namespaces::run,
+        (Isolation::Rootless, _) => namespaces::run_mapped,
         (Isolation::SingleId, _) => namespaces::run_supervised,
         (Isolation::Chroot, Root::Directory(_)) => chroot::run,
         (Isolation::Chroot, Root::Overlay { .. }) => return unsupported("an overlay"),
-        (Isolation::Rootless | Isolation::Files, _) => return unsupported("running a process"),
+        (Isolation::Files, _) => return unsupported("running a process"),
     };
     if process.cancel.is_set() {
         return Err(SandboxError::Cancelled);

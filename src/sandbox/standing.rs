@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 use rustix::process::{getegid, geteuid};
 
-use super::{Isolation, sys, sys_user};
+use super::{Isolation, sys_user};
 
 /// What this process is to the machine. It decides what files on disk can be: see [`Standing::suffix`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,10 +101,22 @@ pub fn enter(wanted: Option<Isolation>) {
     ENTERED.get_or_init(|| (entered, refused));
 }
 
-/// Why [`enter`] has not led to a rung.
-pub(super) fn refusal(isolation: Isolation) -> Option<String> {
-    let (_, refused) = ENTERED.get()?;
-    refused.iter().find(|(rung, _)| *rung == isolation).map(|(_, why)| why.clone())
+/// Why this process is not what a rung in a user namespace needs; `None` if it is, and for the other rungs.
+pub fn refusal(isolation: Isolation) -> Option<String> {
+    let needed = match isolation {
+        Isolation::Rootless => Standing::ManyIds,
+        Isolation::SingleId => Standing::OneId,
+        Isolation::Root | Isolation::Chroot | Isolation::Files => return None,
+    };
+    if Standing::current() == needed {
+        return None;
+    }
+    let known = ENTERED.get().and_then(|(_, refused)| refused.iter().find(|(rung, _)| *rung == isolation));
+    Some(match (known, Standing::current()) {
+        (Some((_, why)), _) => why.clone(),
+        (None, Standing::ManyIds) => "a user namespace with many ids is in use".to_owned(),
+        (None, _) => "kiln has made no user namespace".to_owned(),
+    })
 }
 
 /// The ids that a user namespace is to have: lines of inside, outside and count.

@@ -9,6 +9,7 @@ use rustix::fs::{
     llistxattr, lremovexattr, lsetxattr, makedev, mknodat, utimensat,
 };
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use crate::rootfs::{Birth, CLAIM, Claim, Claims, Device, Kind, Meta, Time, Xattrs};
 
@@ -20,11 +21,13 @@ const OPAQUE: &str = "trusted.overlay.opaque";
 const USER_OPAQUE: &str = "user.overlay.opaque";
 
 /// Gives what stands at `path` its owner, mode, attributes and times, in the order in which none undoes another.
-/// An attribute that the filesystem refuses is left out, as the reference does (COPY-33).
+/// An attribute that the filesystem refuses is left out, as the reference does (COPY-33). An ordinary user, who can give
+/// nothing away, keeps everything readable: there only a layer's list knows owners and modes.
 pub fn set_meta(path: &Path, meta: &Meta, symlink: bool) -> io::Result<()> {
     set_owner(path, meta.uid, meta.gid)?;
     if !symlink {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(meta.mode))?;
+        let mode = if geteuid().is_root() { meta.mode } else { meta.mode | 0o700 };
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }
     for (name, value) in &meta.xattrs {
         let Ok(name) = CString::new(&name[..]) else { continue };
@@ -52,6 +55,7 @@ pub fn set_owner(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
             Some(claim) => put_claim(path, Claim { uid, gid, ..claim }),
             None => Ok(()),
         },
+        Err(Errno::PERM) if !geteuid().is_root() => Ok(()),
         result => Ok(result?),
     }
 }
