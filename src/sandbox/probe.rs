@@ -39,8 +39,7 @@ fn try_all() -> Probe {
     for isolation in Isolation::ALL {
         let why = match isolation {
             Isolation::Root => root(),
-            Isolation::Rootless => user_namespace(isolation),
-            Isolation::SingleId => user_namespace(isolation),
+            Isolation::Rootless | Isolation::SingleId => user_namespace(isolation),
             Isolation::Chroot => apart(chroot::try_out).map_err(|error| format!("cannot change the root: {error}")),
             Isolation::Files => Ok(()),
         };

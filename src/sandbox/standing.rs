@@ -1,4 +1,4 @@
-//! What this process may do, and how an ordinary user comes to be root in a user namespace (user_namespaces(7)).
+//! What this process may do, and how an ordinary user comes to be root in a user namespace (`user_namespaces(7)`).
 //!
 //! A process of several threads cannot enter a user namespace. So [`enter`] is for the start of the program, for what is going
 //! to make root filesystems; everything after it then simply is root, of those ids that the namespace has.

@@ -1,4 +1,4 @@
-//! The system calls of a supervisor that need `unsafe`: seccomp_unotify(2), and the memory of other processes.
+//! The system calls of a supervisor that need `unsafe`: `seccomp_unotify(2)`, and the memory of other processes.
 #![expect(unsafe_code, reason = "seccomp notifications and other processes' memory have no safe form")]
 
 use std::ffi::{CStr, c_int};

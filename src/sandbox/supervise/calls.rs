@@ -37,6 +37,7 @@ impl Supervisor<'_> {
         answer.unwrap_or_else(Answer::Error)
     }
 
+    #[expect(clippy::many_single_char_names, reason = "the arguments of system calls, named as their registers are")]
     fn answer(&self, listener: BorrowedFd<'_>, call: &Call) -> Result<Answer, Errno> {
         let [a, b, c, d, e, _] = call.arguments;
         let place = |descriptor, path, flags| -> Result<Place, Errno> {
@@ -209,6 +210,7 @@ impl Supervisor<'_> {
         }
     }
 
+    #[expect(clippy::many_single_char_names, reason = "the arguments of system calls, named as their registers are")]
     fn identity(&self, call: &Call) -> Result<Answer, Errno> {
         let [a, b, c, ..] = call.arguments;
         let (x, y, z) = (low(a), low(b), low(c));

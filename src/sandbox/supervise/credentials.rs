@@ -49,9 +49,9 @@ impl Ids {
 
     /// setreuid(2).
     pub(super) fn set_real_effective(&mut self, real: u32, effective: u32, privileged: bool) -> Result<(), Errno> {
-        let may_real = real == KEEP || real == self.real || real == self.effective;
-        let may_effective = effective == KEEP || self.has(effective);
-        if !privileged && !(may_real && may_effective) {
+        let may_real = privileged || real == KEEP || real == self.real || real == self.effective;
+        let may_effective = privileged || effective == KEEP || self.has(effective);
+        if !may_real || !may_effective {
             return Err(Errno::PERM);
         }
         let before = self.real;

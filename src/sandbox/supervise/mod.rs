@@ -1,6 +1,6 @@
 //! Rung `single-id`: a supervisor answers the system calls that one id is too little for.
 //!
-//! A seccomp filter stops each such call of the step (seccomp_unotify(2), Linux 5.9) until a thread of kiln has answered it.
+//! A seccomp filter stops each such call of the step (`seccomp_unotify(2)`, Linux 5.9) until a thread of kiln has answered it.
 //!
 //! * Changes of owner are recorded as claims (see [`crate::rootfs::Claim`]), and stat shows what was recorded.
 //! * Changes of identity are noted, and getuid and its relatives agree with them.
