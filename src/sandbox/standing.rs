@@ -71,7 +71,7 @@ const ENOUGH_IDS: u64 = 65_535;
 static ENTERED: OnceLock<(Standing, Vec<(Isolation, String)>)> = OnceLock::new();
 
 /// Becomes root of a user namespace where that helps: for `wanted`, or for the strongest rung there is. Must be called
-/// before the process has a second thread. What cannot be had is remembered for [`super::probe`].
+/// before the process has a second thread. What cannot be had is remembered for [`super::probe()`].
 pub fn enter(wanted: Option<Isolation>) {
     if ENTERED.get().is_some() || matches!(wanted, Some(Isolation::Root | Isolation::Chroot | Isolation::Files)) {
         return;
