@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::kit::{Kit, root};
+use crate::kit::{Kit, installed, root};
 
 #[test]
 fn every_isolation_gives_the_same_layers() {
@@ -75,4 +75,27 @@ fn a_store_on_an_overlay_gets_work_trees() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(fs::read_to_string(files.join("b")).unwrap(), "one\none\n");
     assert_eq!(fs::read_to_string(files.join("c")).unwrap(), "buildkitsandbox\n", "it is no chroot");
+}
+
+/// Of root that lacks a capability, not of an ordinary user, although kiln has entered a user namespace where it may.
+#[test]
+fn doctor_names_the_capability_that_root_lacks() {
+    if !root() || !installed("setpriv") {
+        return;
+    }
+    let mut command = Command::new("setpriv");
+    command.args([
+        "--bounding-set=-sys_admin",
+        "--inh-caps=-sys_admin",
+        env!("CARGO_BIN_EXE_kiln"),
+        "doctor",
+        "--json",
+    ]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_ne!(report["isolation"], "root");
+    let refused = &report["refused"][0];
+    assert_eq!((&refused["isolation"], &refused["reason"]), (&"root".into(), &"root has no CAP_SYS_ADMIN here".into()));
+    assert!(refused["way_out"].as_str().unwrap().contains("--cap-add SYS_ADMIN"), "{report:#}");
 }

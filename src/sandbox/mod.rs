@@ -4,6 +4,7 @@
 //! did there. Several can run at once.
 
 mod adopt;
+mod advice;
 mod chroot;
 mod copy;
 mod devices;
@@ -28,7 +29,7 @@ mod tests;
 
 use std::io;
 
-pub use probe::{Probe, can_overlay_in, probe};
+pub use probe::{Probe, Refused, can_overlay_in, probe};
 pub use run::run;
 pub use spec::{Exit, HostEntry, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, User};
 pub use standing::{Standing, enter, refusal};

@@ -5,15 +5,26 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::thread;
 
-use super::{Isolation, Standing, chroot, namespaces, standing, sys};
+use super::{Isolation, Standing, advice, chroot, namespaces, standing, sys};
 
 /// What the machine allows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Probe {
     /// The strongest rung that works.
     pub isolation: Isolation,
-    /// Each stronger one, and why it does not work, in one line.
-    pub refused: Vec<(Isolation, String)>,
+    /// Each stronger one.
+    pub refused: Vec<Refused>,
+}
+
+/// A rung that does not work.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refused {
+    /// Which.
+    pub isolation: Isolation,
+    /// Why, in one line.
+    pub why: String,
+    /// What would change that, in one line.
+    pub way_out: Option<String>,
 }
 
 /// The strongest rung that this machine gives. Tried once for each process of kiln.
@@ -45,14 +56,14 @@ fn try_all() -> Probe {
         };
         match why {
             Ok(()) => return Probe { isolation, refused },
-            Err(why) => refused.push((isolation, why)),
+            Err(why) => refused.push(Refused { isolation, why, way_out: advice::way_out(isolation) }),
         }
     }
     Probe { isolation: Isolation::Files, refused }
 }
 
 fn root() -> Result<(), String> {
-    match Standing::current() {
+    match Standing::at_start() {
         Standing::Admin => {}
         Standing::Root => return Err("root has no CAP_SYS_ADMIN here".to_owned()),
         Standing::ManyIds | Standing::OneId | Standing::User => return Err("kiln does not run as root".to_owned()),
@@ -87,7 +98,7 @@ mod tests {
     #[test]
     fn what_is_chosen_is_not_refused_and_all_stronger_are() {
         let probe = probe();
-        let refused: Vec<_> = probe.refused.iter().map(|(isolation, _)| *isolation).collect();
+        let refused: Vec<_> = probe.refused.iter().map(|refused| refused.isolation).collect();
         let stronger: Vec<_> = Isolation::ALL.into_iter().take_while(|rung| *rung != probe.isolation).collect();
         assert_eq!(refused, stronger);
     }

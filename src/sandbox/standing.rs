@@ -33,9 +33,15 @@ pub enum Standing {
 impl Standing {
     /// What this process is now.
     pub fn current() -> Self {
-        if let Some((standing, _)) = ENTERED.get() {
-            return *standing;
-        }
+        ENTERED.get().map_or_else(Self::found, |entered| entered.now)
+    }
+
+    /// What this process was when kiln started, whatever it has entered since.
+    pub(super) fn at_start() -> Self {
+        ENTERED.get().map_or_else(Self::found, |entered| entered.at_start)
+    }
+
+    fn found() -> Self {
         if !geteuid().is_root() {
             return Self::User;
         }
@@ -68,7 +74,13 @@ const ALL_IDS: u64 = u32::MAX as u64;
 const ENOUGH_IDS: u64 = 65_535;
 
 /// What [`enter`] has come to, and what it could not.
-static ENTERED: OnceLock<(Standing, Vec<(Isolation, String)>)> = OnceLock::new();
+static ENTERED: OnceLock<Entered> = OnceLock::new();
+
+struct Entered {
+    at_start: Standing,
+    now: Standing,
+    refused: Vec<(Isolation, String)>,
+}
 
 /// Becomes root of a user namespace where that helps: for `wanted`, or for the strongest rung there is. Must be called
 /// before the process has a second thread. What cannot be had is remembered for [`super::probe()`].
@@ -76,20 +88,20 @@ pub fn enter(wanted: Option<Isolation>) {
     if ENTERED.get().is_some() || matches!(wanted, Some(Isolation::Root | Isolation::Chroot | Isolation::Files)) {
         return;
     }
-    let standing = Standing::current();
-    if !matches!(standing, Standing::User | Standing::Root) && wanted.is_none() {
+    let at_start = Standing::current();
+    if !matches!(at_start, Standing::User | Standing::Root) && wanted.is_none() {
         return;
     }
     let mut refused = Vec::new();
-    let mut entered = standing;
+    let mut now = at_start;
     let many = if wanted == Some(Isolation::SingleId) { None } else { Some(Maps::many()) };
     let many = many.and_then(|many| many.map_err(|why| refused.push((Isolation::Rootless, why))).ok());
     if many.is_some() || wanted != Some(Isolation::Rootless) {
         match unshare_and_map(many.as_ref()) {
-            Ok(None) => entered = Standing::ManyIds,
+            Ok(None) => now = Standing::ManyIds,
             Ok(Some(why)) => {
                 refused.extend(many.map(|_| (Isolation::Rootless, why)));
-                entered = Standing::OneId;
+                now = Standing::OneId;
             }
             Err(error) => {
                 let why = format!("cannot make a user namespace: {error}");
@@ -98,7 +110,7 @@ pub fn enter(wanted: Option<Isolation>) {
             }
         }
     }
-    ENTERED.get_or_init(|| (entered, refused));
+    ENTERED.get_or_init(|| Entered { at_start, now, refused });
 }
 
 /// Why this process is not what a rung in a user namespace needs; `None` if it is, and for the other rungs.
@@ -111,7 +123,7 @@ pub fn refusal(isolation: Isolation) -> Option<String> {
     if Standing::current() == needed {
         return None;
     }
-    let known = ENTERED.get().and_then(|(_, refused)| refused.iter().find(|(rung, _)| *rung == isolation));
+    let known = ENTERED.get().and_then(|entered| entered.refused.iter().find(|(rung, _)| *rung == isolation));
     Some(match (known, Standing::current()) {
         (Some((_, why)), _) => why.clone(),
         (None, Standing::ManyIds) => "a user namespace with many ids is in use".to_owned(),
