@@ -1,12 +1,14 @@
 //! Layers as tar streams: packing changes, compressing, and reading layers of others (layers.md, TAR and APPLY).
 
 mod compress;
+mod deflate;
+mod gzip;
 mod header;
 pub mod list;
 mod pack;
 mod read;
 
-pub use compress::{Compressor, DEFAULT_GZIP_LEVEL};
+pub use compress::Compressor;
 pub use pack::{Packed, pack};
 pub use read::unpack;
 
