@@ -12,3 +12,4 @@ mod pinned;
 mod rooms;
 mod round_trip;
 mod standard_input;
+mod stopped;
