@@ -14,3 +14,4 @@ mod rooms;
 mod round_trip;
 mod secrets;
 mod standard_input;
+mod stopped;

@@ -156,6 +156,14 @@ pub enum BuildError {
         /// Errors and warnings, in file order.
         diagnostics: Vec<Diagnostic>,
     },
+    /// Disk or memory ran out in a step.
+    #[error("disk or memory ran out")]
+    Exhausted {
+        /// What the diagnostics point into.
+        source_text: SourceText,
+        /// Errors and warnings, in file order.
+        diagnostics: Vec<Diagnostic>,
+    },
     /// The options do not fit together, or name what is not there.
     #[error("{message}")]
     Usage {

@@ -28,7 +28,7 @@ const STAGES_PER_CORE: usize = 16;
 /// See [`BuildError`]; whatever fails, no output is left half-written.
 pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outcome, BuildError> {
     let began = Instant::now();
-    let store = Arc::new(Store::open(&options.store)?);
+    let store = Arc::new(Store::open(&options.store)?.stopped_by(cancel));
     let sources = source::open(options, &store)?;
     let parsed = dockerfile::parse(&sources.bytes);
     let text = sources.text(&parsed.file.text);
@@ -54,7 +54,10 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     // What a failed build has read need not be read again either.
     outside.remember();
     let built = result.map_err(|error| match error {
+        // What fails after that may fail because of it.
+        _ if cancel.is_set() => BuildError::Cancelled,
         ExecError::Step(found) => failed(vec![*found]),
+        ExecError::Exhausted(found) => BuildError::Exhausted { source_text: text.clone(), diagnostics: vec![*found] },
         ExecError::Cancelled => BuildError::Cancelled,
         ExecError::Io(source) => BuildError::Machine { doing: "carry out the build".to_owned(), source },
     })?;

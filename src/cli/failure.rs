@@ -174,13 +174,17 @@ impl fmt::Display for Failure {
 
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
+        let shown = |kind, message: String, source_text, diagnostics| Self {
+            diagnostics: Some(Box::new((source_text, diagnostics))),
+            ..Self::new(kind, message, None)
+        };
+        let message = error.to_string();
         match error {
             BuildError::Dockerfile { source_text, diagnostics } => {
-                let message = "the Dockerfile could not be built".to_owned();
-                Self {
-                    diagnostics: Some(Box::new((source_text, diagnostics))),
-                    ..Self::new(Kind::Dockerfile, message, None)
-                }
+                shown(Kind::Dockerfile, message, source_text, diagnostics)
+            }
+            BuildError::Exhausted { source_text, diagnostics } => {
+                shown(Kind::Exhausted, message, source_text, diagnostics)
             }
             BuildError::Usage { message, help } => Self::usage(message, help.as_deref()),
             BuildError::Cancelled => Self::interrupted(),

@@ -11,16 +11,6 @@ use crate::store::{LockGuard, Store};
 use super::layer::{Layer, Packing};
 use super::state::State;
 
-/// Holds the lock by which other builds wait that want the same step, and its name.
-pub(super) struct StepLock(pub(super) LockGuard, pub(super) String);
-
-impl StepLock {
-    /// Lets the others go on.
-    pub(super) fn release(self, store: &Store) {
-        self.0.remove(store, &self.1);
-    }
-}
-
 /// What is left to do for a step that has run.
 pub(super) struct Job {
     pub(super) layer: Layer,
@@ -30,7 +20,8 @@ pub(super) struct Job {
     pub(super) preimage: Preimage,
     pub(super) text: String,
     pub(super) created: i64,
-    pub(super) lock: Option<StepLock>,
+    /// By which other builds wait that want the same step.
+    pub(super) lock: Option<LockGuard>,
     /// Set when the layer is part of the image to be written.
     pub(super) packing: Option<Packing>,
 }
@@ -82,9 +73,7 @@ impl Job {
             store.put_step(&preimage.key().hex(), &record.to_bytes(preimage))?;
         }
         store.put_step(&marker(&by_content), b"")?;
-        if let Some(lock) = self.lock {
-            lock.release(store);
-        }
+        drop(self.lock);
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ struct Inner {
     kept: Arc<Kept>,
     is_fresh: bool,
     changes: OnceLock<Arc<Changes>>,
-    record: Mutex<Option<Result<LayerRecord, String>>>,
+    record: Mutex<Option<Result<LayerRecord, (io::ErrorKind, String)>>>,
     recorded: Condvar,
 }
 
@@ -89,7 +89,7 @@ impl Layer {
         loop {
             match &*record {
                 Some(Ok(known)) => return Ok(known.clone()),
-                Some(Err(message)) => return Err(io::Error::other(message.clone())),
+                Some(Err((kind, message))) => return Err(io::Error::new(*kind, message.clone())),
                 None => record = self.0.recorded.wait(record).unwrap_or_else(PoisonError::into_inner),
             }
         }
@@ -197,7 +197,8 @@ impl Layer {
             return self.record();
         }
         let result = self.pack(packing);
-        *lock(&self.0.record) = Some(result.as_ref().map(Clone::clone).map_err(ToString::to_string));
+        *lock(&self.0.record) =
+            Some(result.as_ref().map(Clone::clone).map_err(|error| (error.kind(), error.to_string())));
         self.0.recorded.notify_all();
         result
     }
@@ -206,7 +207,7 @@ impl Layer {
     pub(super) fn abandon(&self) {
         let mut record = lock(&self.0.record);
         if record.is_none() {
-            *record = Some(Err("the build has stopped".to_owned()));
+            *record = Some(Err((io::ErrorKind::Other, "the build has stopped".to_owned())));
             self.0.recorded.notify_all();
         }
     }

@@ -36,7 +36,8 @@ impl Mounted {
 
     fn add(&mut self, build: &Build<'_>, step: &Step, mount: &Mount) -> Result<(), ExecError> {
         let failed = |error: io::Error| {
-            ExecError::step("D-87", step, format!("cannot prepare the mount on {}: {error}", mount.target))
+            let message = format!("cannot prepare the mount on {}: {error}", mount.target);
+            ExecError::step("D-87", step, message).caused_by(&error)
         };
         let kind = match &mount.kind {
             MountKind::Bind { from, source } => SandboxMountKind::Bind(self.bind(build, from, source).map_err(failed)?),
@@ -139,12 +140,8 @@ pub(super) fn secret_variables(build: &Build<'_>, step: &Step, op: &RunOp) -> Re
 
 /// D-47.
 fn missing_secret(step: &Step, id: &str) -> ExecError {
-    match ExecError::step("D-47", step, format!("secret {id}: not found")) {
-        ExecError::Step(found) => ExecError::Step(Box::new(
-            found.help(format!("pass `--secret id={id},src=FILE` or `--secret id={id},env=NAME`")),
-        )),
-        other => other,
-    }
+    ExecError::step("D-47", step, format!("secret {id}: not found"))
+        .help(format!("pass `--secret id={id},src=FILE` or `--secret id={id},env=NAME`"))
 }
 
 impl Build<'_> {

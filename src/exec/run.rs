@@ -26,10 +26,7 @@ pub(super) struct WorkArea(Option<(WorkTree, Arc<TempDir>)>);
 pub(super) fn refuse(step: &Step, op: &RunOp, settings: &Settings) -> Result<(), ExecError> {
     let entitlement = |name: &str| {
         let message = format!("{name} is not allowed");
-        match ExecError::step("D-49", step, message) {
-            ExecError::Step(found) => ExecError::Step(Box::new(found.help(format!("pass `--allow {name}`")))),
-            other => other,
-        }
+        ExecError::step("D-49", step, message).help(format!("pass `--allow {name}`"))
     };
     if op.argv.is_empty() {
         return Err(ExecError::step("D-30", step, "arguments are required"));
@@ -52,13 +49,8 @@ pub(super) fn refuse(step: &Step, op: &RunOp, settings: &Settings) -> Result<(),
 }
 
 fn no_process(step: &Step) -> ExecError {
-    match ExecError::step("isolation", step, "RUN is not possible with `--isolation=files`") {
-        ExecError::Step(found) => {
-            let help = "`kiln doctor` says what this machine lacks for a stronger one";
-            ExecError::Step(Box::new(found.help(help)))
-        }
-        other => other,
-    }
+    ExecError::step("isolation", step, "RUN is not possible with `--isolation=files`")
+        .help("`kiln doctor` says what this machine lacks for a stronger one")
 }
 
 impl Build<'_> {
@@ -151,7 +143,12 @@ impl Build<'_> {
             Exit::Signal(signal) => format!("exit code: {} (killed by signal {signal})", 128 + signal),
         };
         let message = format!("process \"{}\" did not complete successfully: {how}", op.argv.join(" "));
-        Err(ExecError::step("D-51", step, message))
+        let failure = ExecError::step("D-51", step, message);
+        if self.store.is_full() {
+            let help = "the store's disk is full: free some space, or put the store elsewhere with `--store DIR`";
+            return Err(failure.caused_by(&io::Error::from(io::ErrorKind::StorageFull)).help(help));
+        }
+        Err(failure)
     }
 
     /// The upper of an overlay becomes the layer's tree.
@@ -214,15 +211,13 @@ fn sandbox_failure(step: &Step, op: &RunOp, error: &SandboxError) -> ExecError {
                 "process \"{}\" did not complete successfully: exit code: {code}: cannot execute `{program}`: {source}",
                 op.argv.join(" ")
             );
-            match ExecError::step("D-51", step, message) {
-                ExecError::Step(found) if op.argv.first().is_some_and(|program| program == "/bin/sh") => {
-                    let help = "the base image has no shell; use the exec form or SHELL";
-                    ExecError::Step(Box::new(found.help(help)))
-                }
-                other => other,
+            let error = ExecError::step("D-51", step, message);
+            if op.argv.first().is_some_and(|program| program == "/bin/sh") {
+                return error.help("the base image has no shell; use the exec form or SHELL");
             }
+            error
         }
-        other => ExecError::step("sandbox", step, other.to_string()),
+        other => ExecError::step("sandbox", step, other.to_string()).caused_by(other),
     }
 }
 

@@ -9,8 +9,9 @@ use crate::copy::{self, Selection};
 use crate::plan::{BaseRef, ImageId, Op, Plan, Stage, Step, WorkdirOp};
 use crate::progress::{Event, Outcome, TaskId};
 use crate::rootfs::{Changes, RootFs, Time};
+use crate::store::LockGuard;
 
-use super::finish::{Job, StepLock, content_parent, marker};
+use super::finish::{Job, content_parent, marker};
 use super::inputs::whole;
 use super::layer::Layer;
 use super::run::WorkArea;
@@ -183,7 +184,7 @@ impl Build<'_> {
         state: &Arc<State>,
         preimage: &Preimage,
         task: TaskId,
-    ) -> Result<Result<After, Option<StepLock>>, ExecError> {
+    ) -> Result<Result<After, Option<LockGuard>>, ExecError> {
         if self.runs_anew(stage, step) {
             return Ok(Err(None));
         }
@@ -193,7 +194,7 @@ impl Build<'_> {
         // A step that another build is just running is worth waiting for.
         let name = format!("step-{}", preimage.key().hex());
         let failed = |error: io::Error| ExecError::io(step, "cannot lock the step", &error);
-        let lock = StepLock(self.store.lock(&name).map_err(failed)?, name);
+        let lock = self.store.lock(&name).map_err(failed)?;
         let mut hit = self.look_up(preimage, state, preimage);
         if hit.is_none() && self.store.has_step(&marker(preimage)) {
             let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
@@ -206,10 +207,7 @@ impl Build<'_> {
             }
         }
         Ok(match hit {
-            Some(hit) => {
-                lock.release(self.store);
-                Ok(hit)
-            }
+            Some(hit) => Ok(hit),
             None => Err(Some(lock)),
         })
     }
@@ -276,7 +274,7 @@ impl Build<'_> {
         };
         let mut root = old.clone();
         copy::copy(&mut root, selection, op, &env)
-            .map_err(|error| ExecError::step(error.code(), step, error.to_string()))?;
+            .map_err(|error| ExecError::step(error.code(), step, error.to_string()).caused_by(&error))?;
         let mut changes = root.changes_since(old).map_err(failed)?;
         self.clamp(&mut changes);
         Ok(Made { changes, tree: None })
@@ -288,7 +286,7 @@ impl Build<'_> {
         let mut root = old.clone();
         let now = Time { seconds: self.plan.epoch.unwrap_or(self.settings.now), nanos: 0 };
         copy::workdir(&mut root, &op.path, &op.user, state.is_scratch(), now)
-            .map_err(|error| ExecError::step(error.code(), step, error.to_string()))?;
+            .map_err(|error| ExecError::step(error.code(), step, error.to_string()).caused_by(&error))?;
         let mut changes = root.changes_since(old).map_err(failed)?;
         self.clamp(&mut changes);
         Ok(Made { changes, tree: None })

@@ -1,45 +1,83 @@
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::progress::Cancel;
 
 use super::Store;
 
-/// Holds a lock until dropped. The kernel drops it when the process dies.
+/// The first and the longest pause between two looks at a lock that somebody else holds.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// Holds a lock until dropped; its file goes with it. The kernel drops the lock when the process dies.
 #[derive(Debug)]
 pub struct LockGuard {
     _file: File,
+    path: PathBuf,
 }
 
 impl Store {
     /// Takes the lock `name`, a plain file name, waiting for whoever holds it.
+    ///
+    /// # Errors
+    /// `Interrupted` when the build is stopped meanwhile ([`Store::stopped_by`]).
     pub fn lock(&self, name: &str) -> io::Result<LockGuard> {
-        let path = self.kiln("locks").join(name);
+        let mut pause = PAUSES.0;
         loop {
-            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-            flock(&file, FlockOperation::LockExclusive)?;
-            // The file may have been removed by the one before: then somebody else may hold a newer file.
-            if same_file(&file, &path)? {
-                return Ok(LockGuard { _file: file });
+            if let Some(guard) = self.try_lock(name)? {
+                return Ok(guard);
             }
+            match &self.cancel {
+                Some(cancel) if is_set_within(cancel, pause)? => return Err(io::ErrorKind::Interrupted.into()),
+                Some(_) => {}
+                None => std::thread::sleep(pause),
+            }
+            pause = PAUSES.1.min(pause * 2);
         }
     }
-}
 
-impl Store {
     /// Takes the lock `name` if nobody holds it.
     pub fn try_lock(&self, name: &str) -> io::Result<Option<LockGuard>> {
-        let path = self.kiln("locks").join(name);
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+        take(&self.kiln("locks").join(name), true)
+    }
+
+    /// Removes the lock files of builds that were killed.
+    pub(super) fn sweep_locks(&self) -> io::Result<()> {
+        for entry in std::fs::read_dir(self.kiln("locks"))? {
+            // The file goes with the guard.
+            let _held_by_nobody = take(&entry?.path(), false);
+        }
+        Ok(())
+    }
+}
+
+fn take(path: &Path, make: bool) -> io::Result<Option<LockGuard>> {
+    loop {
+        let file = OpenOptions::new().create(make).truncate(false).write(true).open(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) if same_file(&file, &path)? => Ok(Some(LockGuard { _file: file })),
-            Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error.into()),
+            // The file may have been removed by the one before: then somebody else may hold a newer file.
+            Ok(()) if same_file(&file, path)? => return Ok(Some(LockGuard { _file: file, path: path.to_owned() })),
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error.into()),
         }
     }
 }
 
-fn same_file(file: &File, path: &std::path::Path) -> io::Result<bool> {
+fn is_set_within(cancel: &Cancel, time: Duration) -> io::Result<bool> {
+    let time = Timespec::try_from(time).map_err(io::Error::other)?;
+    match poll(&mut [PollFd::from_borrowed_fd(cancel.fd(), PollFlags::IN)], Some(&time)) {
+        Ok(_) | Err(Errno::INTR) => Ok(cancel.is_set()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn same_file(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let ours = file.metadata()?;
     match std::fs::metadata(path) {
@@ -49,10 +87,10 @@ fn same_file(file: &File, path: &std::path::Path) -> io::Result<bool> {
     }
 }
 
-impl LockGuard {
-    /// Gives the lock back and removes its file: for locks of which there would be one for each step.
-    pub fn remove(self, store: &Store, name: &str) {
-        let _gone = std::fs::remove_file(store.kiln("locks").join(name));
+impl Drop for LockGuard {
+    fn drop(&mut self) {
+        // Only while the lock is held: whoever waits for this file then sees that it is gone.
+        let _gone = std::fs::remove_file(&self.path);
     }
 }
 
@@ -61,13 +99,59 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_holds_a_lock_at_a_time() {
+    fn one_holds_a_lock_at_a_time_and_no_file_stays() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let held = store.lock("a").unwrap();
-        let other = OpenOptions::new().write(true).open(dir.path().join("kiln/locks/a")).unwrap();
-        assert!(flock(&other, FlockOperation::NonBlockingLockExclusive).is_err());
+        assert!(store.try_lock("a").unwrap().is_none());
+        assert!(store.try_lock("b").unwrap().is_some());
         drop(held);
-        assert!(flock(&other, FlockOperation::NonBlockingLockExclusive).is_ok());
+        assert!(store.try_lock("a").unwrap().is_some());
+        assert_eq!(std::fs::read_dir(dir.path().join("kiln/locks")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn many_take_one_lock_in_turn() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let inside = std::sync::atomic::AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let held = store.lock("a").unwrap();
+                        assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                        inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                        drop(held);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn waiting_ends_when_the_build_is_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let cancel = Cancel::new().unwrap();
+        let store = Store::open(dir.path()).unwrap().stopped_by(&cancel);
+        let _held = store.lock("a").unwrap();
+        let waiting = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| store.lock("a").map(drop));
+            std::thread::sleep(Duration::from_millis(20));
+            cancel.set();
+            waiting.join().unwrap()
+        });
+        assert_eq!(waiting.unwrap_err().kind(), io::ErrorKind::Interrupted);
+    }
+
+    #[test]
+    fn locks_of_the_dead_are_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let _living = store.lock("living").unwrap();
+        std::fs::write(dir.path().join("kiln/locks/dead"), "").unwrap();
+        Store::open(dir.path()).unwrap();
+        let left = std::fs::read_dir(dir.path().join("kiln/locks")).unwrap();
+        assert_eq!(left.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>(), ["living"]);
     }
 }

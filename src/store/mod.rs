@@ -25,6 +25,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::image::{Descriptor, DiffId, OCI_LAYOUT};
+use crate::progress::Cancel;
 use crate::sandbox::Standing;
 
 pub use blobs::{BlobSource, BlobWriter};
@@ -60,6 +61,7 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+    cancel: Option<Cancel>,
     /// Tells files on disk apart that processes of another [`Standing`] have made.
     suffix: &'static str,
 }
@@ -69,7 +71,7 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Io { path: root.to_owned(), source };
         let root_dir = std::path::absolute(root).map_err(failed)?;
-        let store = Self { root: root_dir, suffix: Standing::current().suffix() };
+        let store = Self { root: root_dir, suffix: Standing::current().suffix(), cancel: None };
         match fs::read_to_string(store.kiln("format")) {
             Ok(found) if found.trim() == FORMAT => store.create_files().map_err(failed)?,
             Ok(found) => {
@@ -78,8 +80,22 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => store.create().map_err(failed)?,
             Err(error) => return Err(failed(error)),
         }
-        store.sweep().map_err(failed)?;
+        store.sweep().and_then(|()| store.sweep_locks()).map_err(failed)?;
         Ok(store)
+    }
+
+    /// The same store, whose locks are waited for no longer than until `cancel` is set.
+    #[must_use]
+    pub fn stopped_by(self, cancel: &Cancel) -> Self {
+        Self { cancel: Some(cancel.clone()), ..self }
+    }
+
+    /// Whether there is no room left in it, as good as: then a process that failed in it most likely failed for that.
+    pub fn is_full(&self) -> bool {
+        const HARDLY_ANY: u64 = 1 << 20;
+        let Ok(left) = rustix::fs::statvfs(&self.root) else { return false };
+        // A file system without inodes of its own tells of none in all.
+        left.f_bavail.saturating_mul(left.f_frsize) < HARDLY_ANY || (left.f_files > 0 && left.f_favail == 0)
     }
 
     fn create(&self) -> io::Result<()> {
