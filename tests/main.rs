@@ -9,6 +9,7 @@ mod isolation;
 mod kit;
 mod outputs;
 mod pinned;
+mod push;
 mod rooms;
 mod round_trip;
 mod standard_input;
