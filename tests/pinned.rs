@@ -17,7 +17,7 @@ fn every_rung_gives_the_same_manifest_when_times_are_pinned() {
         return;
     }
     let mut digests = Vec::new();
-    for isolation in ["root", "chroot"] {
+    for isolation in ["root", "rootless", "single-id", "chroot"] {
         let Some(mut kit) = Kit::with_busybox() else { return };
         kit.file("f", "text").dockerfile(STEPS).env("SOURCE_DATE_EPOCH", "1600000000");
         let archive = kit.path("pinned.tar");
@@ -28,7 +28,8 @@ fn every_rung_gives_the_same_manifest_when_times_are_pinned() {
         let metadata: serde_json::Value = serde_json::from_slice(&std::fs::read(metadata).unwrap()).unwrap();
         digests.push(metadata["containerimage.digest"].as_str().unwrap().to_owned());
     }
-    assert_eq!(digests[0], digests[1]);
+    digests.dedup();
+    assert_eq!(digests.len(), 1, "{digests:?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::exec::Inputs;
 use crate::image::Digest;
 use crate::plan::ImageId;
 use crate::progress::{Event, Outcome, SharedSink, TaskId};
-use crate::rootfs::RootFs;
+use crate::rootfs::{RootFs, RootPath};
 use crate::store::Store;
 
 use super::source::MainContext;
@@ -141,6 +141,13 @@ impl Inputs for Outside<'_> {
 
     fn secret(&self, id: &str) -> io::Result<Option<Vec<u8>>> {
         Ok(self.secrets.get(id).cloned())
+    }
+
+    fn is_ignored(&self, path: &RootPath) -> bool {
+        let MainContext::Directory { dir, dockerfile } = self.main else { return false };
+        let below = path.as_path().strip_prefix("/").unwrap_or(path.as_path());
+        dir.join(below).symlink_metadata().is_ok()
+            && ignore_rules(dir, dockerfile.as_deref()).is_ok_and(|rules| rules.excludes(path))
     }
 }
 

@@ -33,6 +33,19 @@ use args::{Args, ProgressMode, PullArgs, PushArgs, Verb};
 use failure::{Failure, Form, Kind};
 use surroundings::Surroundings;
 
+use crate::sandbox;
+
+/// What makes root filesystems does so as root, be it of a user namespace. There is no second thread yet.
+fn become_root(verb: &Verb) {
+    match verb {
+        // What is wrong with the option is told with the others.
+        Verb::Build(args) => sandbox::enter(values::isolation(&args.isolation).unwrap_or_default()),
+        Verb::Import(_) | Verb::Doctor(_) => sandbox::enter(None),
+        // Blobs as they are: nothing is unpacked.
+        Verb::Push(_) | Verb::Pull(_) => {}
+    }
+}
+
 /// Runs kiln with `args`, the first of which is the program's name, and gives its exit code (cli.md, EXIT).
 ///
 /// Results go to standard output, everything else to standard error. A panic is a defect and gives 100.
@@ -57,6 +70,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         _ => Form::Text,
     };
+    become_root(&args.verb);
     let result = catch_unwind(AssertUnwindSafe(|| match args.verb {
         Verb::Build(args) => build::run(&args, around),
         Verb::Push(args) => push::run(&args, around).map(|()| ExitCode::SUCCESS),

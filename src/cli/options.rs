@@ -237,7 +237,7 @@ mod tests {
             ("--cache-from type=local,src=x .", "`--cache-from` is not supported yet"),
             ("--platform linux/amd64,linux/arm64 .", "several platforms at once are not supported yet"),
             ("--network bridge .", "invalid network mode \"bridge\""),
-            ("--isolation rootless .", "`--isolation=rootless` is not built yet"),
+            ("--isolation rotless .", "`rootless`?"),
             ("--jobs 0 .", "--jobs must be at least 1"),
             ("-t Upper .", "--tag `Upper`: invalid reference format"),
             ("-o - .", "--output: "),

@@ -126,13 +126,7 @@ pub(super) fn isolation(text: &str) -> Checked<Option<Isolation>> {
         let known = Isolation::ALL.map(Isolation::as_str).into_iter().chain(["auto"]);
         return Err(unknown(format!("unknown isolation `{text}`"), text, known));
     };
-    match isolation {
-        Isolation::Rootless | Isolation::SingleId => Err(Failure::usage(
-            format!("`--isolation={text}` is not built yet"),
-            Some("use `--isolation=root` or `--isolation=chroot`"),
-        )),
-        isolation => Ok(Some(isolation)),
-    }
+    Ok(Some(isolation))
 }
 
 /// `--add-host`: `NAME:IP`, `NAME=IP`, `NAME:[IP6]`, several separated by commas.
@@ -221,12 +215,11 @@ mod tests {
     }
 
     #[test]
-    fn cli_rungs_that_are_not_built_say_so() {
+    fn cli_rungs_by_name() {
         assert_eq!(isolation("auto").unwrap(), None);
         assert_eq!(isolation("chroot").unwrap(), Some(Isolation::Chroot));
-        for (text, want) in [("rootless", "not built yet"), ("single-id", "not built yet"), ("chrot", "`chroot`?")] {
-            assert!(isolation(text).unwrap_err().to_string().contains(want), "{text}");
-        }
+        assert_eq!(isolation("single-id").unwrap(), Some(Isolation::SingleId));
+        assert!(isolation("chrot").unwrap_err().to_string().contains("`chroot`?"));
     }
 
     #[test]

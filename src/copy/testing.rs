@@ -80,6 +80,7 @@ pub(super) fn op(text: &str) -> CopyOp {
         add: words.next() == Some("ADD"),
         from: CopyFrom::Context,
         sources: Vec::new(),
+        spans: Vec::new(),
         destination: String::new(),
         chown: None,
         chmod: None,

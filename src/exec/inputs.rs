@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::bases::BaseImage;
 use crate::cache::Input;
 use crate::context::digest_files;
-use crate::copy::{self, Selection, needs_lookup};
+use crate::copy::{self, CopyError, Selection, needs_lookup};
+use crate::dockerfile::Diagnostic;
 use crate::download;
 use crate::plan::{CopyFrom, CopyOp, CopySource, ImageId, MountFrom, MountKind, Op, Step};
 use crate::rootfs::{File, Inode, Kind, Meta, Node, RootFs, RootPath, Time};
@@ -25,6 +26,8 @@ pub trait Inputs: Sync {
     fn directory(&self, name: &str) -> io::Result<RootFs>;
     /// A secret's bytes; `None` when there is none of that id.
     fn secret(&self, id: &str) -> io::Result<Option<Vec<u8>>>;
+    /// Whether `path` is in the main build context's directory, but left out by its ignore rules.
+    fn is_ignored(&self, path: &RootPath) -> bool;
 }
 
 /// Sources that no rung can read yet.
@@ -74,15 +77,18 @@ impl Build<'_> {
         let failed = |error: io::Error| ExecError::io(step, "cannot read the files to copy from", &error);
         let mut selection = Selection::default();
         let mut root = None;
-        for source in &op.sources {
+        for (source, span) in op.sources.iter().zip(&op.spans) {
             let found = match source {
                 CopySource::Path(path) => {
                     let root = match &root {
                         Some(root) => root,
                         None => root.insert(self.copy_source(&op.from).map_err(failed)?),
                     };
-                    copy::select_path(root, op, path)
-                        .map_err(|error| ExecError::step(error.code(), step, error.to_string()))?
+                    copy::select_path(root, op, path).map_err(|error| {
+                        let span = if matches!(error, CopyError::Exclude { .. }) { step.span } else { *span };
+                        let found = Diagnostic::error(error.code(), span, step.lines, error.to_string());
+                        ExecError::Step(Box::new(self.with_way_out(found, &error, op, root)))
+                    })?
                 }
                 CopySource::Url(url) => self.download(step, op, url)?,
                 CopySource::Heredoc { .. } | CopySource::Git(_) => continue,
@@ -90,6 +96,28 @@ impl Build<'_> {
             selection.append(found);
         }
         Ok(selection)
+    }
+
+    /// Why a source is not there, where that can be guessed (D-87, DIAG-6).
+    fn with_way_out(&self, found: Diagnostic, error: &CopyError, op: &CopyOp, root: &RootFs) -> Diagnostic {
+        let CopyError::NotFound(path) = error else { return found };
+        let place = match op.from {
+            CopyFrom::Context => "the build context",
+            CopyFrom::Directory(_) => "the named context",
+            CopyFrom::Stage(_) => "the stage",
+            CopyFrom::Image(_) | CopyFrom::Empty => "the image",
+        };
+        let relative = |path: &RootPath| path.to_string().trim_start_matches('/').to_owned();
+        if op.from == CopyFrom::Context && self.inputs.is_ignored(path) {
+            return found.help(format!(
+                "`{}` is there, but the ignore file leaves it out; add a line `!{0}` to it",
+                relative(path)
+            ));
+        }
+        match copy::nearest(root, path) {
+            Some(near) => found.help(format!("did you mean `{}`?", relative(&near))),
+            None => found.note(format!("sources are looked up from the root of {place}")),
+        }
     }
 
     fn download(&self, step: &Step, op: &CopyOp, url: &str) -> Result<Selection, ExecError> {

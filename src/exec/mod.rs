@@ -129,6 +129,7 @@ pub fn execute(
     cancel: &Cancel,
 ) -> Result<Built, ExecError> {
     refuse(plan, settings)?;
+    unreachable_rung(plan, settings)?;
     let (result, failed) = Finisher::beside(settings.threads, store, |finisher| {
         let build = Build {
             plan,
@@ -188,14 +189,14 @@ impl Build<'_> {
     /// Whether a process gets an overlay, rather than a work tree. The store may lie where none can be: on an overlay itself,
     /// as in most containers, or on a network.
     fn overlays(&self) -> io::Result<bool> {
-        if self.isolation() != Isolation::Root {
+        if !matches!(self.isolation(), Isolation::Root | Isolation::Rootless | Isolation::SingleId) {
             return Ok(false);
         }
         if let Some(known) = self.overlays.get() {
             return Ok(*known);
         }
         let room = self.store.temp_dir()?;
-        Ok(*self.overlays.get_or_init(|| sandbox::can_overlay_in(room.path()).is_ok()))
+        Ok(*self.overlays.get_or_init(|| sandbox::can_overlay_in(self.isolation(), room.path()).is_ok()))
     }
 
     /// Begins a line of work that people see.
@@ -244,6 +245,17 @@ fn exported(plan: &Plan) -> Vec<bool> {
             BaseRef::Stage(below) => at = below,
             _ => return exported,
         }
+    }
+}
+
+/// A rung that was asked for and that the machine does not give is told before anything runs.
+fn unreachable_rung(plan: &Plan, settings: &Settings) -> Result<(), ExecError> {
+    let Some(wanted @ (Isolation::Rootless | Isolation::SingleId)) = settings.isolation else { return Ok(()) };
+    let mut steps = plan.stages.iter().flat_map(|stage| &stage.steps);
+    let Some(step) = steps.find(|step| matches!(step.op, Op::Run(_))) else { return Ok(()) };
+    match sandbox::refusal(wanted) {
+        None => Ok(()),
+        Some(why) => Err(ExecError::step("isolation", step, format!("`--isolation={wanted}` is not to be had: {why}"))),
     }
 }
 

@@ -114,7 +114,7 @@ impl Mounted {
             snapshot::write(&root, &found.path, &fresh)?;
         } else {
             std::fs::create_dir(&fresh)?;
-            std::os::unix::fs::chown(&fresh, Some(*uid), Some(*gid))?;
+            snapshot::set_owner(&fresh, *uid, *gid)?;
             std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(*mode))?;
         }
         std::fs::rename(&fresh, &place)?;

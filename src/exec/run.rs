@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::plan::{MountKind, Network, RunOp, Security, Step};
 use crate::progress::{Event, TaskId};
 use crate::rootfs::{Change, RootPath};
-use crate::rootfs::{Changes, File, Files, Inode, Kind, RootFs, users};
+use crate::rootfs::{Changes, Claims, File, Files, Inode, Kind, RootFs, users};
 use crate::sandbox::{self, Exit, Isolation, Process, Root, SandboxError, User};
 use crate::snapshot::{self, WorkTree};
 use crate::store::TempDir;
@@ -75,6 +75,7 @@ impl Build<'_> {
         if self.isolation() == Isolation::Files {
             return Err(no_process(step));
         }
+        let claims = Claims::default();
         if self.overlays().map_err(failed)? {
             let temp = Arc::new(self.store.temp_dir().map_err(failed)?);
             let (upper, work) = (temp.join("tree"), temp.join("work"));
@@ -83,12 +84,12 @@ impl Build<'_> {
             }
             let pinned: Vec<Pinned> = Self::lowers(state).map_err(failed)?.iter().map(Tree::pin).collect();
             let lowers = pinned.iter().map(Pinned::path).collect();
-            self.process(step, op, root, &Root::Overlay { lowers, upper: upper.clone(), work }, task)?;
-            self.take_upper(&upper, temp, root)
+            self.process(step, op, root, &Root::Overlay { lowers, upper: upper.clone(), work }, &claims, task)?;
+            self.take_upper(&upper, temp, root, &claims)
         } else {
             let tree = area.at(self, root).map_err(failed)?;
-            self.process(step, op, root, &Root::Directory(tree.dir().to_owned()), task)?;
-            self.take_work_tree(tree, root)
+            self.process(step, op, root, &Root::Directory(tree.dir().to_owned()), &claims, task)?;
+            self.take_work_tree(tree, root, &claims)
         }
         .map_err(|error| ExecError::io(step, "cannot read what the step changed", &error))
     }
@@ -104,7 +105,15 @@ impl Build<'_> {
         Ok(trees)
     }
 
-    fn process(&self, step: &Step, op: &RunOp, root: &RootFs, place: &Root, task: TaskId) -> Result<(), ExecError> {
+    fn process(
+        &self,
+        step: &Step,
+        op: &RunOp,
+        root: &RootFs,
+        place: &Root,
+        claims: &Claims,
+        task: TaskId,
+    ) -> Result<(), ExecError> {
         let found =
             users::run_user(root, &op.user).map_err(|error| ExecError::step("D-50", step, error.to_string()))?;
         let mounted = Mounted::of(self, step, op)?;
@@ -127,6 +136,7 @@ impl Build<'_> {
             no_network: op.network == Network::None,
             insecure: op.security == Security::Insecure,
             shm_size: self.settings.shm_size,
+            claims,
             cancel: self.cancel,
         };
         let mut output = |bytes: &[u8]| self.sink.event(Event::Output { task, bytes: bytes.to_vec() });
@@ -145,10 +155,10 @@ impl Build<'_> {
     }
 
     /// The upper of an overlay becomes the layer's tree.
-    fn take_upper(&self, upper: &Path, temp: Arc<TempDir>, old: &RootFs) -> io::Result<Made> {
+    fn take_upper(&self, upper: &Path, temp: Arc<TempDir>, old: &RootFs, claims: &Claims) -> io::Result<Made> {
         let tree = Arc::new(Tree::temporary(upper.to_owned(), temp)?);
         let files = tree.files();
-        let mut changes = snapshot::diff(upper, old, &files)?.changes_since(old)?;
+        let mut changes = snapshot::diff(upper, old, &files, claims)?.changes_since(old)?;
         changes.read_in_place(&files);
         if self.settings.clamp.is_some() {
             self.clamp(&mut changes);
@@ -159,8 +169,8 @@ impl Build<'_> {
     }
 
     /// What changed in a work tree is copied out, since the next step may change it again.
-    fn take_work_tree(&self, tree: &mut WorkTree, old: &RootFs) -> io::Result<Made> {
-        let mut changes = tree.diff()?.changes_since(old)?;
+    fn take_work_tree(&self, tree: &mut WorkTree, old: &RootFs, claims: &Claims) -> io::Result<Made> {
+        let mut changes = tree.diff(claims)?.changes_since(old)?;
         self.clamp(&mut changes);
         let kept = Scratch::new(self.store)?;
         keep_files(&mut changes, &kept)?;

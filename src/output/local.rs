@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::rootfs::{Directory, Inode, Node, RootFs, RootPath};
+use crate::sandbox::Standing;
 use crate::snapshot;
 
 use super::filesystem::root_of;
@@ -22,8 +23,8 @@ pub(super) fn write(image: &Image<'_>, dir: &Path) -> Result<(), OutputError> {
     if dir.exists() && !dir.is_dir() {
         return Err(OutputError::NotADirectory(dir.to_owned()));
     }
-    let user = rustix::process::geteuid();
-    let owner = (!user.is_root()).then(|| (user.as_raw(), rustix::process::getegid().as_raw()));
+    let is_user = !matches!(Standing::current(), Standing::Admin | Standing::Root);
+    let owner = is_user.then(|| (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()));
     let root = root_of(image, owner)?;
     fs::create_dir_all(dir).map_err(OutputError::writing(dir))?;
     let mut writer = Writer { root: &root, links: HashMap::new() };

@@ -1,6 +1,6 @@
 //! COPY and ADD: sources, destination and flags after expansion (COPY-3 to COPY-5, COPY-11, COPY-63, COPY-71, ADD-2, ADD-12).
 
-use crate::dockerfile::{AddFlags, CopyFlags, Copying, Diagnostic, Source as From, Word};
+use crate::dockerfile::{AddFlags, CopyFlags, Copying, Diagnostic, Source as From, Span, Word};
 use crate::rootfs::Chmod;
 
 use super::evaluate::{Evaluated, Evaluator, Source};
@@ -8,6 +8,16 @@ use super::expand::{Unset, expand, expand_body};
 use super::run::without_tabs;
 use super::stages::expansion_error;
 use super::{CopyFrom, CopyOp, CopySource, Op};
+
+impl Source<'_> {
+    /// Where errors about one source of COPY or ADD are shown.
+    fn span_of(&self, written: &From) -> Span {
+        match written {
+            From::Path(word) if !self.is_trigger => word.span,
+            From::Path(_) | From::Heredoc(_) => self.at.span,
+        }
+    }
+}
 
 impl Evaluator<'_> {
     pub(super) fn copy(
@@ -27,11 +37,7 @@ impl Evaluator<'_> {
                 CopySource::Git(_) => "source can't be a git ref for COPY",
                 _ => continue,
             };
-            let span = match written {
-                From::Path(word) => word.span,
-                From::Heredoc(_) => source.at.span,
-            };
-            let found = source.error("D-85", span, message);
+            let found = source.error("D-85", source.span_of(written), message);
             return Err(Box::new(found.help("use ADD")));
         }
         let history = self.history("COPY", copying, &op);
@@ -133,6 +139,7 @@ impl Evaluator<'_> {
         let destination = self.expand(source, &copying.destination)?;
         Ok(CopyOp {
             sources,
+            spans: copying.sources.iter().map(|written| source.span_of(written)).collect(),
             destination: super::path::destination(self.scope.cwd(), &destination),
             // COPY-43: with a mode the reference does not link.
             link: copying.link && chmod.is_none(),
@@ -176,6 +183,7 @@ fn blank(add: bool) -> CopyOp {
         add,
         from: CopyFrom::Context,
         sources: Vec::new(),
+        spans: Vec::new(),
         destination: String::new(),
         chown: None,
         chmod: None,

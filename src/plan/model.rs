@@ -273,6 +273,8 @@ pub struct CopyOp {
     pub from: CopyFrom,
     /// After expansion, in the order written.
     pub sources: Vec<CopySource>,
+    /// Where each source is written.
+    pub spans: Vec<Span>,
     /// Absolute; a trailing `/` or `/.` is kept (COPY-20).
     pub destination: String,
     /// `--chown` after expansion; empty when not given.

@@ -97,7 +97,7 @@ impl Scene {
             cwd: cwd.file.try_clone().doing("enter the working directory")?,
             proc: open_host(Path::new("/proc")).doing("open /proc")?,
         };
-        Launch::new(process, room, open_null().doing("open /dev/null")?, output).doing("prepare the process")
+        Launch::new(process, room, None, open_null().doing("open /dev/null")?, output).doing("prepare the process")
     }
 
     fn emulate(&mut self, mount: &SandboxMount) -> Result<(), SandboxError> {

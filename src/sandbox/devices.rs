@@ -31,25 +31,43 @@ const MASKED: [&str; 2] = ["firmware", "devices/virtual/powercap"];
 ///
 /// Only the nodes made here can be opened: each is a mount of its own, while the directory is mounted without devices, so
 /// that a step which makes a node for the machine's disk gains nothing.
-pub(super) fn mount_dev(place: &OwnedFd, shm_size: u64) -> io::Result<()> {
+pub(super) fn mount_dev(
+    place: &OwnedFd,
+    shm_size: u64,
+    borrowed: Option<Borrowed>,
+) -> io::Result<Option<(OwnedFd, OwnedFd)>> {
     let dev = new("tmpfs", &[("mode", "0755"), ("size", "65536k")], MountAttrFlags::MOUNT_ATTR_NOSUID)?;
+    let (nodes, sys) = match borrowed {
+        None => (None, None),
+        Some(Borrowed { nodes, sys, proc }) => (Some(nodes), Some((sys, proc))),
+    };
     for (name, major, minor) in NODES {
         let mode = Mode::from_raw_mode(0o666);
-        rustix::fs::mknodat(&dev, name, FileType::CharacterDevice, mode, makedev(major, minor))?;
+        if nodes.is_some() {
+            rustix::fs::mknodat(&dev, name, FileType::RegularFile, mode, 0)?;
+        } else {
+            rustix::fs::mknodat(&dev, name, FileType::CharacterDevice, mode, makedev(major, minor))?;
+        }
     }
     for (target, name) in LINKS {
         rustix::fs::symlinkat(target, &dev, name)?;
     }
     attach(&dev, place)?;
+    let is_borrowed = nodes.is_some();
+    let mut nodes = nodes.into_iter().flatten();
     for (name, _, _) in NODES {
-        attach_at(duplicate(&dev, name)?, &dev, name)?;
+        let node = match nodes.next() {
+            Some(node) => node,
+            None => duplicate(&dev, name)?,
+        };
+        attach_at(node, &dev, name)?;
     }
     set_mount_attributes(&dev, MountAttrFlags::MOUNT_ATTR_NODEV, Below::No)?;
 
     let size = if shm_size == 0 { SHM_SIZE } else { shm_size }.to_string();
     let no_execution = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    let pts =
-        new("devpts", &[("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")], no_execution)?;
+    let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")];
+    let pts = new("devpts", &options[..if is_borrowed { 3 } else { 4 }], no_execution)?;
     let shm = new("tmpfs", &[("mode", "1777"), ("size", &size)], PLAIN)?;
     let mqueue = new("mqueue", &[], PLAIN);
     for (name, mount) in [("pts", Ok(pts)), ("shm", Ok(shm)), ("mqueue", mqueue)] {
@@ -58,7 +76,24 @@ pub(super) fn mount_dev(place: &OwnedFd, shm_size: u64) -> io::Result<()> {
         rustix::fs::mkdirat(&dev, name, Mode::from_raw_mode(0o755))?;
         attach_at(mount, &dev, name)?;
     }
-    Ok(())
+    Ok(sys)
+}
+
+/// Mounts of this machine's device nodes and `/sys`, for a step whose user namespace can make none.
+pub(super) struct Borrowed {
+    nodes: Vec<OwnedFd>,
+    sys: OwnedFd,
+    /// The kernel mounts a new one only where one can be seen whole: it is mounted over this one.
+    proc: OwnedFd,
+}
+
+impl Borrowed {
+    /// To be called where this machine's paths can be reached.
+    pub(super) fn new() -> io::Result<Self> {
+        let nodes =
+            NODES.iter().map(|(name, _, _)| duplicate(CWD, format!("/dev/{name}"))).collect::<Result<_, _>>()?;
+        Ok(Self { nodes, sys: duplicate(CWD, "/sys")?, proc: duplicate(CWD, "/proc")? })
+    }
 }
 
 /// What hides the masked parts of `/sys`, made while the scratch memory can be reached.
@@ -72,10 +107,22 @@ pub(super) fn masks(scratch: &Scratch) -> io::Result<Vec<OwnedFd>> {
 }
 
 /// Mounts `/sys` at `place`, for reading only unless `insecure`.
-pub(super) fn mount_sys(place: &OwnedFd, masks: Vec<OwnedFd>, insecure: bool) -> io::Result<()> {
+pub(super) fn mount_sys(
+    place: &OwnedFd,
+    masks: Vec<OwnedFd>,
+    insecure: bool,
+    borrowed: Option<OwnedFd>,
+) -> io::Result<()> {
     let attributes = if insecure { PLAIN } else { PLAIN | MountAttrFlags::MOUNT_ATTR_RDONLY };
-    let sys = new("sysfs", &[], attributes)?;
-    attach(&sys, place)?;
+    let sys = match borrowed {
+        None => attach_new("sysfs", attributes, place)?,
+        Some(sys) => {
+            set_mount_attributes(&sys, attributes, Below::Yes)?;
+            attach(&sys, place)?;
+            // A network of the step's own has a `/sys` of its own, which is mounted where the machine's is seen.
+            new("sysfs", &[], attributes).and_then(|own| attach(&own, &sys).map(|()| own)).unwrap_or(sys)
+        }
+    };
     if let Ok(cgroup) = new("cgroup2", &[], attributes) {
         let _no_directory = attach_at(cgroup, &sys, "fs/cgroup");
     }
@@ -88,6 +135,12 @@ pub(super) fn mount_sys(place: &OwnedFd, masks: Vec<OwnedFd>, insecure: bool) ->
         }
     }
     Ok(())
+}
+
+fn attach_new(kind: &str, attributes: MountAttrFlags, place: &OwnedFd) -> io::Result<OwnedFd> {
+    let mount = new(kind, &[], attributes)?;
+    attach(&mount, place)?;
+    Ok(mount)
 }
 
 /// `/dev/null`, to read from.

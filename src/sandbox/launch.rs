@@ -21,6 +21,7 @@ use rustix::io::Errno;
 use rustix::process::{PidfdFlags, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
 
+use super::supervise::{self, Supervised};
 use super::{Exit, Process, SandboxError, adopt, mask, seccomp, sys};
 
 /// The capabilities that container engines leave (M-21).
@@ -57,6 +58,8 @@ pub(super) struct Launch {
     /// `None` for all.
     capabilities: Option<u64>,
     filter: Option<&'static [libc::sock_filter]>,
+    /// On the rung `single-id`, where credentials are the supervisor's affair.
+    supervised: Option<Supervised>,
     pub(super) room: Room,
     kiln: OwnedFd,
     stack: sys::Stack,
@@ -93,7 +96,13 @@ const EXECUTE: usize = 7;
 
 impl Launch {
     /// Makes everything ready. `output` gets what the process writes.
-    pub(super) fn new(process: &Process<'_>, room: Room, input: OwnedFd, output: OwnedFd) -> io::Result<Self> {
+    pub(super) fn new(
+        process: &Process<'_>,
+        room: Room,
+        supervised: Option<Supervised>,
+        input: OwnedFd,
+        output: OwnedFd,
+    ) -> io::Result<Self> {
         let privileged = matches!(room, Room::Namespaces { .. });
         Ok(Self {
             candidates: candidates(process)?,
@@ -107,6 +116,7 @@ impl Launch {
             capabilities: (!process.insecure).then_some(CAPABILITIES),
             // A filter without `no_new_privs`, which would break setuid programs, takes CAP_SYS_ADMIN.
             filter: if process.insecure || !privileged { None } else { seccomp::filter() },
+            supervised,
             room,
             kiln: rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?,
             stack: sys::Stack::new(),
@@ -205,6 +215,9 @@ fn prepare(launch: &Launch) -> Result<(), (usize, Errno)> {
         Room::Chroot { root, cwd, .. } => enter(root, cwd).map_err(|errno| (ROOT, errno))?,
     }
     connect(launch).map_err(|errno| (OUTPUT, errno))?;
+    if let Some(supervised) = &launch.supervised {
+        return submit(launch, supervised).map_err(|errno| (FILTER, errno));
+    }
     become_group(launch).map_err(|errno| (USER, errno))?;
     if let Some(filter) = launch.filter {
         sys::set_filter(filter).map_err(|errno| (FILTER, errno))?;
@@ -229,6 +242,17 @@ fn connect(launch: &Launch) -> Result<(), Errno> {
     rustix::stdio::dup2_stdin(launch.input.as_fd())?;
     rustix::stdio::dup2_stdout(launch.output.as_fd())?;
     rustix::stdio::dup2_stderr(launch.output.as_fd())
+}
+
+/// Instead of becoming anybody: the one id there is stays, and with it, after execution, the capabilities of the bounding set.
+fn submit(launch: &Launch, supervised: &Supervised) -> Result<(), Errno> {
+    if let Some(keep) = launch.capabilities {
+        sys::bound_capabilities(keep);
+    }
+    if let Some(filter) = launch.filter {
+        sys::set_filter(filter)?;
+    }
+    supervised.hand_over(supervise::filter())
 }
 
 fn become_group(launch: &Launch) -> Result<(), Errno> {

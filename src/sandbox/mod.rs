@@ -18,7 +18,11 @@ mod probe;
 mod run;
 mod seccomp;
 mod spec;
+mod standing;
+mod supervise;
 mod sys;
+mod sys_notify;
+mod sys_user;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +31,7 @@ use std::io;
 pub use probe::{Probe, can_overlay_in, probe};
 pub use run::run;
 pub use spec::{Exit, HostEntry, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, User};
+pub use standing::{Standing, enter, refusal};
 
 /// Says what was attempted when something fails.
 trait Doing<T> {

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::thread::UnshareFlags;
 
@@ -15,6 +16,7 @@ use super::launch::{Launch, Room};
 use super::mount::{PLAIN, Scratch, attach, attach_at, bind_host, new, pivot};
 use super::overlay::{Devices, Layers};
 use super::place::{Missing, Place, Places, open_host};
+use super::supervise::{Shared, Supervised, Supervisor};
 use super::sys::{self, Below, set_mount_attributes};
 use super::{Doing, Exit, Process, Root, SandboxError, SandboxMount, SandboxMountKind, devices, network_files};
 
@@ -24,16 +26,52 @@ const NO_SET_ID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
 
 /// Runs the process to its end. To be called on a thread that does nothing else afterwards.
 pub(super) fn run(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
+    run_under(false, None, process, output)
+}
+
+/// The same in a user namespace that has many ids.
+pub(super) fn run_mapped(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
+    run_under(true, None, process, output)
+}
+
+/// The same where kiln is the only user that there is: a supervisor answers what takes more.
+pub(super) fn run_supervised(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
+    let (supervisor, supervised) = Supervisor::new(process)?;
+    run_under(true, Some((&supervisor, supervised)), process, output)
+}
+
+/// `is_user` in a user namespace, where overlays have marks of their own and devices can only be borrowed.
+fn run_under(
+    is_user: bool,
+    supervision: Option<(&Supervisor<'_>, Supervised)>,
+    process: &Process<'_>,
+    output: OwnedFd,
+) -> Result<Exit, SandboxError> {
+    let (supervisor, supervised) = supervision.unzip();
     let outside = open_host(Path::new("/")).doing("open the root directory")?;
     unshare(process.no_network)?;
     rustix::system::sethostname(process.hostname.as_bytes()).doing("set the host name")?;
     // Permission bits below are meant as they are written.
     rustix::process::umask(Mode::empty());
 
-    let mut scene = Scene::new(process)?;
-    let result = scene.set_up(process, output).and_then(|launch| launch.run(process));
+    let mut scene = Scene::new(process, is_user)?;
+    let result = scene.set_up(process, supervised, output).and_then(|launch| match supervisor {
+        None => launch.run(process),
+        Some(supervisor) => run_beside(supervisor, launch, process),
+    });
     let cleaned = scene.leave(&outside).doing("remove the mount points");
     result.and_then(|exit| cleaned.map(|()| exit))
+}
+
+fn run_beside(supervisor: &Supervisor<'_>, launch: Launch, process: &Process<'_>) -> Result<Exit, SandboxError> {
+    let shared = Shared::default();
+    std::thread::scope(|scope| {
+        supervisor.start(scope, &shared)?;
+        let result = launch.run(process);
+        // Closes the socket, at which the threads end.
+        drop(launch);
+        result
+    })
 }
 
 fn unshare(no_network: bool) -> Result<(), SandboxError> {
@@ -56,6 +94,7 @@ struct Scene<'a> {
     masks: Vec<OwnedFd>,
     /// In the order in which they are attached.
     mounts: Vec<Detached<'a>>,
+    borrowed: Option<devices::Borrowed>,
 }
 
 /// A mount that is not attached to its place yet.
@@ -66,12 +105,12 @@ struct Detached<'a> {
 }
 
 impl<'a> Scene<'a> {
-    fn new(process: &Process<'a>) -> Result<Self, SandboxError> {
+    fn new(process: &Process<'a>, user_marks: bool) -> Result<Self, SandboxError> {
         let hosts = network_files::hosts(process.hostname, process.hosts);
         let resolv_conf = network_files::resolv_conf(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
         let sources = sources(process.mounts)?;
         let devices = if process.insecure { Devices::Usable } else { Devices::Inert };
-        let (mut scratch, root) = mount_root(process.root, devices).doing("mount the root file system")?;
+        let (mut scratch, root) = mount_root(process.root, devices, user_marks).doing("mount the root file system")?;
 
         let masks = devices::masks(&scratch).doing("make masks")?;
         let mut mounts = Vec::with_capacity(sources.len() + 2);
@@ -84,18 +123,28 @@ impl<'a> Scene<'a> {
             let target = &*mount.target;
             mounts.push(detached(mount, source, &mut scratch).map_err(|source| failed(target, source))?);
         }
+        let borrowed = user_marks.then(devices::Borrowed::new).transpose().doing("open device nodes")?;
         // Everything of the machine that is needed has been opened.
         pivot(root.as_fd()).doing("change the root directory")?;
-        Ok(Self { places: Places::new(root), masks, mounts })
+        Ok(Self { places: Places::new(root), masks, mounts, borrowed })
     }
 
-    fn set_up(&mut self, process: &Process<'a>, output: OwnedFd) -> Result<Launch, SandboxError> {
-        let sys = self.find("/sys", Missing::Directory)?;
-        let masks = std::mem::take(&mut self.masks);
-        devices::mount_sys(&sys.file, masks, process.insecure).doing("mount /sys")?;
-        self.find("/proc", Missing::Directory)?;
+    fn set_up(
+        &mut self,
+        process: &Process<'a>,
+        supervised: Option<Supervised>,
+        output: OwnedFd,
+    ) -> Result<Launch, SandboxError> {
         let dev = self.find("/dev", Missing::Directory)?;
-        devices::mount_dev(&dev.file, process.shm_size).doing("mount /dev")?;
+        let (sys, proc) =
+            devices::mount_dev(&dev.file, process.shm_size, self.borrowed.take()).doing("mount /dev")?.unzip();
+        let place = self.find("/sys", Missing::Directory)?;
+        let masks = std::mem::take(&mut self.masks);
+        devices::mount_sys(&place.file, masks, process.insecure, sys).doing("mount /sys")?;
+        let place = self.find("/proc", Missing::Directory)?;
+        if let Some(proc) = proc {
+            attach(proc, &place.file).doing("mount /proc")?;
+        }
         for Detached { target, missing, mount } in std::mem::take(&mut self.mounts) {
             let place = self.find(target, missing)?;
             // RUN-37.
@@ -104,12 +153,13 @@ impl<'a> Scene<'a> {
             }
             attach(mount, &place.file).map_err(|source| failed(target, source))?;
         }
-        let cwd = self.places.find(process.cwd, Missing::Kept(process.user)).doing("make the working directory")?;
+        let kept = if supervised.is_some() { Missing::Claimed(process.user) } else { Missing::Kept(process.user) };
+        let cwd = self.places.find(process.cwd, kept).doing("make the working directory")?;
         rustix::process::fchdir(&cwd.file).doing("enter the working directory")?;
         rustix::process::umask(Mode::from_raw_mode(0o022));
         let input = devices::open_null().doing("open /dev/null")?;
         let room = Room::Namespaces { masked: !process.insecure };
-        Launch::new(process, room, input, output).doing("prepare the process")
+        Launch::new(process, room, supervised, input, output).doing("prepare the process")
     }
 
     fn find(&mut self, target: &str, missing: Missing<'_>) -> Result<Place, SandboxError> {
@@ -120,11 +170,25 @@ impl<'a> Scene<'a> {
     fn leave(self, outside: &OwnedFd) -> io::Result<()> {
         rustix::process::chdir("/")?;
         // All at once; the places are still open, so the mount points can be reached.
-        unmount("/", UnmountFlags::DETACH)?;
+        unmount_root()?;
         let cleaned = self.places.clean();
         rustix::process::fchdir(outside)?;
         rustix::process::chroot(".")?;
         cleaned
+    }
+}
+
+/// Takes the root away with all that is mounted below it.
+fn unmount_root() -> io::Result<()> {
+    match unmount("/", UnmountFlags::DETACH) {
+        // In a user namespace that does not own the machine's mounts the root is locked. The lock goes over to another
+        // root, which then stays instead.
+        Err(Errno::INVAL) => {
+            let empty = new("tmpfs", &[], MountAttrFlags::empty())?;
+            attach(&empty, open_host(Path::new("/"))?)?;
+            pivot(empty.as_fd())
+        }
+        result => Ok(result?),
     }
 }
 
@@ -167,13 +231,14 @@ fn detached<'a>(mount: &'a SandboxMount, source: Option<OwnedFd>, scratch: &mut 
 }
 
 /// Mounts the root on a directory of the scratch memory, which itself lies over a directory that the overlay owns.
-fn mount_root(root: &Root, devices: Devices) -> io::Result<(Scratch, OwnedFd)> {
+fn mount_root(root: &Root, devices: Devices, user_marks: bool) -> io::Result<(Scratch, OwnedFd)> {
     match root {
         Root::Overlay { lowers, upper, work } => {
             let mut layers = Layers {
                 lowers: lowers.iter().map(|path| open_host(path)).collect::<Result<_, _>>()?,
                 upper: open_host(upper)?,
                 work: open_host(work)?,
+                user_marks,
             };
             let scratch = Scratch::new(&layers.work)?;
             if layers.lowers.is_empty() {
@@ -196,7 +261,7 @@ fn mount_root(root: &Root, devices: Devices) -> io::Result<(Scratch, OwnedFd)> {
 
 /// Tries what a step needs and undoes it with the thread, which is to end: an overlay in memory, or one whose upper and
 /// work directory are in `room`.
-pub(super) fn try_out(room: Option<&Path>) -> io::Result<()> {
+pub(super) fn try_out(room: Option<&Path>, user_marks: bool) -> io::Result<()> {
     let outside = open_host(Path::new("/"))?;
     unshare(false).map_err(|error| match error {
         SandboxError::Setup { source, .. } => source,
@@ -216,11 +281,11 @@ pub(super) fn try_out(room: Option<&Path>) -> io::Result<()> {
     let open = |name| rustix::fs::openat(&directory, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let (upper, work) = (open("upper")?, open("work")?);
     let scratch = Scratch::new(&work)?;
-    let layers = Layers { lowers: vec![scratch.directory("empty")?], upper, work };
+    let layers = Layers { lowers: vec![scratch.directory("empty")?], upper, work, user_marks };
     let overlay = layers.mount(scratch.root(), "root", Devices::Inert)?;
     pivot(overlay.as_fd())?;
     drop((overlay, layers, scratch, directory));
-    unmount("/", UnmountFlags::DETACH)?;
+    unmount_root()?;
     rustix::process::fchdir(outside)?;
     Ok(rustix::process::chroot(".")?)
 }

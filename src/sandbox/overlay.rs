@@ -21,11 +21,13 @@ pub(super) struct Layers {
     pub(super) upper: OwnedFd,
     /// The overlay's own.
     pub(super) work: OwnedFd,
+    /// The overlay's marks are attributes that anybody may set.
+    pub(super) user_marks: bool,
 }
 
 /// Changes are kept as whole files and plain directories, which is what a layer is; what a kernel does not know is off
 /// there anyway.
-const OFF: [&str; 4] = ["redirect_dir", "metacopy", "index", "xino"];
+const OFF: [&str; 4] = ["index", "xino", "redirect_dir", "metacopy"];
 
 impl Layers {
     /// Mounts them on the directory `name` in `place`, and yields the root of the mount.
@@ -43,6 +45,11 @@ impl Layers {
         }
     }
 
+    /// With marks that anybody may set the last two are off, and must not even be named.
+    fn off(&self) -> &'static [&'static str] {
+        if self.user_marks { &OFF[..2] } else { &OFF }
+    }
+
     fn mount_one_by_one(&self, devices: Devices) -> io::Result<OwnedFd> {
         let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
         for lower in self.lowers.iter().rev() {
@@ -50,10 +57,13 @@ impl Layers {
         }
         fsconfig_set_string(&context, "upperdir", descriptor_path(&self.upper))?;
         fsconfig_set_string(&context, "workdir", descriptor_path(&self.work))?;
+        if self.user_marks {
+            fsconfig_set_flag(&context, "userxattr")?;
+        }
         // An upper that a crash spoils is thrown away, so nothing need be synced.
         let _old_kernel = fsconfig_set_flag(&context, "volatile");
-        for option in OFF {
-            let _old_kernel = fsconfig_set_string(&context, option, "off");
+        for option in self.off() {
+            let _old_kernel = fsconfig_set_string(&context, *option, "off");
         }
         fsconfig_create(&context)?;
         let attributes = match devices {
@@ -67,7 +77,10 @@ impl Layers {
         let lowers: Vec<_> = self.lowers.iter().rev().map(|lower| lower.as_raw_fd().to_string()).collect();
         let (upper, work) = (self.upper.as_raw_fd(), self.work.as_raw_fd());
         let mut options = format!("lowerdir={},upperdir={upper},workdir={work}", lowers.join(":"));
-        for option in OFF {
+        if self.user_marks {
+            options.push_str(",userxattr");
+        }
+        for option in self.off() {
             options = format!("{options},{option}=off");
         }
         // From the directory of descriptors a lower is a short number, so that some hundred fit into the one page there
@@ -129,7 +142,7 @@ mod tests {
             mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).expect("private");
             let open = |name: &str| open_host(&path(name)).expect("open");
             let lowers = names.iter().map(|name| open(name)).collect();
-            let layers = Layers { lowers, upper: open("upper"), work: open("work") };
+            let layers = Layers { lowers, upper: open("upper"), work: open("work"), user_marks: false };
             let place = open_host(dir.path()).expect("open");
             layers.mount_at_once(&place, "root", Devices::Inert).expect("mounted");
             let root = path("root");

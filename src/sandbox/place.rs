@@ -7,8 +7,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags};
 use rustix::io::Errno;
+
+use crate::rootfs::{CLAIM, Claim};
 
 /// Links in one path, as the kernel limits them.
 const MAX_LINKS: usize = 40;
@@ -22,6 +24,8 @@ pub(super) enum Missing<'a> {
     File,
     /// A directory that stays, and its parents, owned by this user and group (RUN-11).
     Kept(&'a super::User),
+    /// The same where kiln can own files by one id only: the owner is recorded.
+    Claimed(&'a super::User),
 }
 
 /// Where a path leads.
@@ -91,6 +95,16 @@ impl Places {
             rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
             let owner = (Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)));
             rustix::fs::chownat(parent, name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW)?;
+            return Ok(());
+        }
+        if let Missing::Claimed(user) = missing {
+            rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
+            let claim = Claim::owned(user.uid, user.gid);
+            if !claim.is_plain() {
+                let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let made = rustix::fs::openat(parent, name, how, Mode::empty())?;
+                rustix::fs::fsetxattr(made, CLAIM, claim.to_text().as_bytes(), XattrFlags::empty())?;
+            }
             return Ok(());
         }
         keeping_time(parent, || {

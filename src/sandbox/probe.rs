@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::thread;
 
-use super::{Isolation, chroot, namespaces, sys};
+use super::{Isolation, Standing, chroot, namespaces, standing, sys};
 
 /// What the machine allows.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,12 +26,12 @@ pub fn probe() -> Probe {
 
 /// Whether the file system of `directory`, which is kiln's own, can hold the upper of an overlay; why not, if not. It
 /// cannot where it is an overlay itself, or on a network. Then a step needs [`super::Root::Directory`] on any rung.
-pub fn can_overlay_in(directory: &Path) -> io::Result<()> {
+pub fn can_overlay_in(isolation: Isolation, directory: &Path) -> io::Result<()> {
     let room = tempfile::tempdir_in(directory)?;
     for name in ["upper", "work"] {
         std::fs::create_dir(room.path().join(name))?;
     }
-    apart(|| namespaces::try_out(Some(room.path())))
+    apart(|| namespaces::try_out(Some(room.path()), isolation != Isolation::Root))
 }
 
 fn try_all() -> Probe {
@@ -39,7 +39,7 @@ fn try_all() -> Probe {
     for isolation in Isolation::ALL {
         let why = match isolation {
             Isolation::Root => root(),
-            Isolation::Rootless | Isolation::SingleId => Err("not built yet".to_owned()),
+            Isolation::Rootless | Isolation::SingleId => user_namespace(isolation),
             Isolation::Chroot => apart(chroot::try_out).map_err(|error| format!("cannot change the root: {error}")),
             Isolation::Files => Ok(()),
         };
@@ -52,10 +52,21 @@ fn try_all() -> Probe {
 }
 
 fn root() -> Result<(), String> {
-    if !rustix::process::geteuid().is_root() {
-        return Err("kiln does not run as root".to_owned());
+    match Standing::current() {
+        Standing::Admin => {}
+        Standing::Root => return Err("root has no CAP_SYS_ADMIN here".to_owned()),
+        Standing::ManyIds | Standing::OneId | Standing::User => return Err("kiln does not run as root".to_owned()),
     }
-    apart(|| namespaces::try_out(None)).map_err(|error| format!("cannot mount in a namespace of its own: {error}"))
+    apart(|| namespaces::try_out(None, false))
+        .map_err(|error| format!("cannot mount in a namespace of its own: {error}"))
+}
+
+/// Whether the user namespace that [`super::enter`] has made is good for `isolation`.
+fn user_namespace(isolation: Isolation) -> Result<(), String> {
+    if let Some(why) = standing::refusal(isolation) {
+        return Err(why);
+    }
+    apart(|| namespaces::try_out(None, true)).map_err(|error| format!("cannot mount in a user namespace: {error}"))
 }
 
 /// Runs something on a thread of its own, whose namespaces and root directory end with it.

@@ -20,14 +20,16 @@ pub fn run(isolation: Isolation, process: &Process<'_>, output: &mut dyn FnMut(&
     let unsupported = |what: &str| Err(SandboxError::Unsupported { what: what.to_owned(), isolation });
     let rung: fn(&Process<'_>, OwnedFd) -> Result<Exit, SandboxError> = match (isolation, process.root) {
         (Isolation::Root, _) => namespaces::run,
+        (Isolation::Rootless, _) => namespaces::run_mapped,
+        (Isolation::SingleId, _) => namespaces::run_supervised,
         (Isolation::Chroot, Root::Directory(_)) => chroot::run,
         (Isolation::Chroot, Root::Overlay { .. }) => return unsupported("an overlay"),
-        (Isolation::Rootless | Isolation::SingleId | Isolation::Files, _) => return unsupported("running a process"),
+        (Isolation::Files, _) => return unsupported("running a process"),
     };
     if process.cancel.is_set() {
         return Err(SandboxError::Cancelled);
     }
-    let (reader, writer) = pipe(process)?;
+    let (reader, writer) = pipe(isolation, process)?;
     // Nothing is ever written: its end tells that the step is over, even if somebody outside got hold of the output.
     let (over, running) = pipe_with(PipeFlags::CLOEXEC).doing("make a pipe")?;
     thread::scope(|scope| {
@@ -45,11 +47,13 @@ pub fn run(isolation: Isolation, process: &Process<'_>, output: &mut dyn FnMut(&
 }
 
 /// The pipe for the output. Its writing end belongs to the step's user, who may want to open `/dev/stdout`.
-fn pipe(process: &Process<'_>) -> Result<(OwnedFd, OwnedFd), SandboxError> {
+fn pipe(isolation: Isolation, process: &Process<'_>) -> Result<(OwnedFd, OwnedFd), SandboxError> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).doing("make a pipe")?;
     rustix::fs::fcntl_setfl(&reader, OFlags::NONBLOCK).doing("make a pipe")?;
-    let (uid, gid) = (process.user.uid, process.user.gid);
-    rustix::fs::fchown(&writer, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).doing("make a pipe")?;
+    if isolation != Isolation::SingleId {
+        let (uid, gid) = (process.user.uid, process.user.gid);
+        rustix::fs::fchown(&writer, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).doing("make a pipe")?;
+    }
     Ok((reader, writer))
 }
 

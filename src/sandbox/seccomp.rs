@@ -82,14 +82,20 @@ const NAMESPACES: u32 = 0x7e02_0000;
 /// Personalities that only change how a process is told about the machine or laid out.
 const PERSONALITIES: [u32; 5] = [0, 8, 0x2_0000, 0x2_0008, u32::MAX];
 
-const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+pub(super) const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const NOT_PERMITTED: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned();
 const NO_SUCH_CALL: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned();
 
 /// Offsets in `seccomp_data`.
-const NUMBER: u32 = 0;
-const ARCHITECTURE: u32 = 4;
+pub(super) const NUMBER: u32 = 0;
+pub(super) const ARCHITECTURE: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
+
+/// The offset of the lower half of an argument, the first being 0.
+pub(super) fn argument(place: usize) -> u32 {
+    let half = if cfg!(target_endian = "big") { 4 } else { 0 };
+    FIRST_ARGUMENT + half + u32::try_from(8 * place).unwrap_or_default()
+}
 
 fn program(architectures: &[Architecture]) -> Vec<sock_filter> {
     let mut program = Vec::new();
@@ -129,24 +135,24 @@ fn calls(architecture: &Architecture) -> Vec<sock_filter> {
 
     let mut refused: Vec<_> = COMMON.iter().chain(architecture.refused).copied().collect();
     refused.sort_unstable();
-    program.extend(search(&refused));
+    program.extend(search(&refused, NOT_PERMITTED));
     program
 }
 
-/// Refuses the numbers in a sorted list and allows all others.
+/// Gives `answer` to the numbers in a sorted list and allows all others.
 ///
 /// A tree, because the kernel runs a new filter once for every number there is: a plain list costs a fifth of a
 /// millisecond for each step.
-fn search(refused: &[u32]) -> Vec<sock_filter> {
-    if refused.len() <= 3 {
-        let leaf = refused.iter().flat_map(|number| [jump(libc::BPF_JEQ, *number, 0, 1), give(NOT_PERMITTED)]);
+pub(super) fn search(numbers: &[u32], answer: u32) -> Vec<sock_filter> {
+    if numbers.len() <= 3 {
+        let leaf = numbers.iter().flat_map(|number| [jump(libc::BPF_JEQ, *number, 0, 1), give(answer)]);
         return leaf.chain([give(ALLOW)]).collect();
     }
-    let (lower, upper) = refused.split_at(refused.len() / 2);
-    let below = search(lower);
+    let (lower, upper) = numbers.split_at(numbers.len() / 2);
+    let below = search(lower, answer);
     let mut program = vec![jump(libc::BPF_JGE, upper[0], distance(&below), 0)];
     program.extend(below);
-    program.extend(search(upper));
+    program.extend(search(upper, answer));
     program
 }
 
@@ -155,11 +161,11 @@ fn distance(block: &[sock_filter]) -> u8 {
     u8::try_from(block.len()).unwrap_or(u8::MAX)
 }
 
-fn load(offset: u32) -> sock_filter {
+pub(super) fn load(offset: u32) -> sock_filter {
     statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset)
 }
 
-fn give(answer: u32) -> sock_filter {
+pub(super) fn give(answer: u32) -> sock_filter {
     statement(libc::BPF_RET | libc::BPF_K, answer)
 }
 
@@ -167,7 +173,7 @@ fn statement(code: u32, k: u32) -> sock_filter {
     sock_filter { code: u16::try_from(code).unwrap_or_default(), jt: 0, jf: 0, k }
 }
 
-fn jump(condition: u32, k: u32, if_so: u8, if_not: u8) -> sock_filter {
+pub(super) fn jump(condition: u32, k: u32, if_so: u8, if_not: u8) -> sock_filter {
     let mut jump = statement(libc::BPF_JMP | condition | libc::BPF_K, k);
     (jump.jt, jump.jf) = (if_so, if_not);
     jump

@@ -2,6 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::progress::Cancel;
+use crate::rootfs::Claims;
 
 /// A rung of the ladder (`--isolation`), strongest first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
@@ -110,6 +111,8 @@ pub struct Process<'a> {
     pub insecure: bool,
     /// Bytes of `/dev/shm`; 0 is 64 MiB.
     pub shm_size: u64,
+    /// On the rung `single-id`, gets what the step's links and pipes are meant to be.
+    pub claims: &'a Claims,
     /// The build may be stopped meanwhile.
     pub cancel: &'a Cancel,
 }

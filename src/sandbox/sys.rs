@@ -281,6 +281,12 @@ pub(super) fn bound_capabilities(keep: u64) {
     }
 }
 
+/// Sets by how many nanoseconds this thread's timers may be late, for it and for those that it creates.
+pub(super) fn set_timer_slack(nanoseconds: u64) {
+    // SAFETY: no memory is involved.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0) };
+}
+
 /// Brings the loopback interface of this thread's network namespace up.
 pub(super) fn raise_loopback() -> io::Result<()> {
     let socket = rustix::net::socket_with(

@@ -5,12 +5,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags, chownat, lgetxattr, llistxattr,
-    lremovexattr, lsetxattr, makedev, mknodat, utimensat,
+    AtFlags, CWD, FileType, Gid, Mode, StatxFlags, Timespec, Timestamps, Uid, XattrFlags, chownat, lgetxattr,
+    llistxattr, lremovexattr, lsetxattr, makedev, mknodat, utimensat,
 };
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
-use crate::rootfs::{Kind, Meta, Time, Xattrs};
+use crate::rootfs::{Birth, CLAIM, Claim, Claims, Device, Kind, Meta, Time, Xattrs};
 
 /// Names by which overlayfs keeps its own marks, privileged and not.
 const OVERLAY_XATTRS: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
@@ -20,12 +21,13 @@ const OPAQUE: &str = "trusted.overlay.opaque";
 const USER_OPAQUE: &str = "user.overlay.opaque";
 
 /// Gives what stands at `path` its owner, mode, attributes and times, in the order in which none undoes another.
-/// An attribute that the filesystem refuses is left out, as the reference does (COPY-33).
+/// An attribute that the filesystem refuses is left out, as the reference does (COPY-33). An ordinary user, who can give
+/// nothing away, keeps everything readable: there only a layer's list knows owners and modes.
 pub fn set_meta(path: &Path, meta: &Meta, symlink: bool) -> io::Result<()> {
-    let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
-    chownat(CWD, path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+    set_owner(path, meta.uid, meta.gid)?;
     if !symlink {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(meta.mode))?;
+        let mode = if geteuid().is_root() { meta.mode } else { meta.mode | 0o700 };
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }
     for (name, value) in &meta.xattrs {
         let Ok(name) = CString::new(&name[..]) else { continue };
@@ -35,6 +37,50 @@ pub fn set_meta(path: &Path, meta: &Meta, symlink: bool) -> io::Result<()> {
         }
     }
     set_time(path, meta.mtime)
+}
+
+/// Gives what stands at `path` its owner; links are not followed.
+///
+/// An owner that this process's user namespace does not know becomes a claim, which links and pipes cannot hold: of
+/// theirs only the layer's list knows.
+pub fn set_owner(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
+    let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+    match chownat(CWD, path, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::INVAL) => {
+            let device = claim_of(path).and_then(|claim| claim.device);
+            put_claim(path, Claim { uid, gid, device })
+        }
+        Ok(()) => match claim_of(path) {
+            Some(Claim { device: None, .. }) => Ok(lremovexattr(path, CLAIM)?),
+            Some(claim) => put_claim(path, Claim { uid, gid, ..claim }),
+            None => Ok(()),
+        },
+        Err(Errno::PERM) if !geteuid().is_root() => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+fn put_claim(path: &Path, claim: Claim) -> io::Result<()> {
+    match lsetxattr(path, CLAIM, claim.to_text().as_bytes(), XattrFlags::empty()) {
+        Err(Errno::PERM | Errno::NOTSUP) => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+fn claim_of(path: &Path) -> Option<Claim> {
+    let mut value = [0; 64];
+    let length = lgetxattr(path, CLAIM, &mut value).ok()?;
+    Claim::from_bytes(&value[..length])
+}
+
+/// What the file at `path` is meant to be, if anything but what it is was recorded.
+pub(super) fn read_claim(path: &Path, stat: &std::fs::Metadata, claims: &Claims) -> Option<Claim> {
+    if stat.is_file() || stat.is_dir() || claims.is_empty() {
+        return claim_of(path);
+    }
+    let wanted = StatxFlags::INO | StatxFlags::BTIME;
+    let stat = rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, wanted).ok()?;
+    claims.get(&Birth { inode: stat.stx_ino, born: (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec) })
 }
 
 /// Sets both times to `time`; links are not followed.
@@ -52,7 +98,14 @@ pub fn make_node(path: &Path, kind: &Kind) -> io::Result<()> {
         Kind::Fifo => (FileType::Fifo, 0),
         Kind::File(_) | Kind::Symlink(_) => return Err(io::ErrorKind::InvalidInput.into()),
     };
-    Ok(mknodat(CWD, path, file_type, Mode::from_raw_mode(0o600), device)?)
+    match (mknodat(CWD, path, file_type, Mode::from_raw_mode(0o600), device), Device::of(kind)) {
+        // In a user namespace nobody makes devices: an empty file stands for it.
+        (Err(Errno::PERM), Some(device)) => {
+            std::fs::File::create_new(path)?;
+            put_claim(path, Claim { device: Some(device), ..Claim::default() })
+        }
+        (result, _) => Ok(result?),
+    }
 }
 
 /// Makes overlayfs hide what lower layers have at `path` (kernel documentation, overlayfs: whiteouts).
@@ -62,7 +115,10 @@ pub fn make_whiteout(path: &Path) -> io::Result<()> {
 
 /// Makes overlayfs hide what lower layers have in the directory `path`.
 pub fn set_opaque(path: &Path) -> io::Result<()> {
-    Ok(lsetxattr(path, OPAQUE, b"y", XattrFlags::empty())?)
+    match lsetxattr(path, OPAQUE, b"y", XattrFlags::empty()) {
+        Err(Errno::PERM) => Ok(lsetxattr(path, USER_OPAQUE, b"y", XattrFlags::empty())?),
+        result => Ok(result?),
+    }
 }
 
 /// Undoes [`set_opaque`].
@@ -84,10 +140,11 @@ pub(super) fn is_opaque(path: &Path) -> bool {
 
 /// Mode, owner, time and attributes of what stands at `path`; overlayfs's own attributes are left out.
 pub(super) fn read_meta(path: &Path, stat: &std::fs::Metadata) -> io::Result<Meta> {
+    let claim = claim_of(path).unwrap_or_else(|| Claim::owned(stat.uid(), stat.gid()));
     Ok(Meta {
         mode: stat.mode() & 0o7777,
-        uid: stat.uid(),
-        gid: stat.gid(),
+        uid: claim.uid,
+        gid: claim.gid,
         mtime: Time { seconds: stat.mtime(), nanos: u32::try_from(stat.mtime_nsec()).unwrap_or_default() },
         xattrs: read_xattrs(path)?,
     })
@@ -106,7 +163,10 @@ pub fn read_xattrs(path: &Path) -> io::Result<Xattrs> {
     };
     let mut xattrs = Xattrs::new();
     for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        if OVERLAY_XATTRS.iter().any(|prefix| name.starts_with(prefix)) || name == b"security.selinux" {
+        if OVERLAY_XATTRS.iter().any(|prefix| name.starts_with(prefix))
+            || name == b"security.selinux"
+            || name == CLAIM.as_bytes()
+        {
             continue;
         }
         let mut value = vec![0; 256];

@@ -10,15 +10,16 @@ use std::sync::Arc;
 
 use rustix::fs::{major, minor};
 
-use crate::rootfs::{Change, Changes, Directory, File, Files, Inode, Kind, Node, RootFs, RootPath};
+use crate::rootfs::{Change, Changes, Claims, Directory, File, Files, Inode, Kind, Node, RootFs, RootPath};
 
-use super::meta::{clear_opaque, is_opaque, make_whiteout, read_meta, set_time};
+use super::meta::{clear_opaque, is_opaque, make_whiteout, read_claim, read_meta, set_time};
 
-/// The root filesystem with `upper` on top of `lower`; the bytes of new files are read through `files`.
+/// The root filesystem with `upper` on top of `lower`; the bytes of new files are read through `files`. What cannot hold
+/// its claim has it in `claims`.
 ///
 /// Overlayfs's own marks are taken as what they mean: a character device 0/0 removes, an opaque directory hides.
-pub fn diff(upper: &Path, lower: &RootFs, files: &Arc<dyn Files>) -> io::Result<RootFs> {
-    let mut reader = Reader { root: lower.clone(), files, links: HashMap::new() };
+pub fn diff(upper: &Path, lower: &RootFs, files: &Arc<dyn Files>, claims: &Claims) -> io::Result<RootFs> {
+    let mut reader = Reader { root: lower.clone(), files, claims, links: HashMap::new() };
     reader.directory(upper, &RootPath::root())?;
     Ok(reader.root)
 }
@@ -26,6 +27,7 @@ pub fn diff(upper: &Path, lower: &RootFs, files: &Arc<dyn Files>) -> io::Result<
 struct Reader<'a> {
     root: RootFs,
     files: &'a Arc<dyn Files>,
+    claims: &'a Claims,
     /// Inodes with several names in the upper.
     links: HashMap<u64, Arc<Inode>>,
 }
@@ -67,8 +69,8 @@ impl Reader<'_> {
         {
             return Ok(Some(Arc::clone(known)));
         }
-        let Some(kind) = read_kind(path, place, stat, self.files)? else { return Ok(None) };
-        let inode = Arc::new(Inode { meta: read_meta(path, stat)?, kind });
+        let Some(inode) = read_inode(path, place, stat, self.files, self.claims)? else { return Ok(None) };
+        let inode = Arc::new(inode);
         if stat.nlink() > 1 {
             self.links.insert(stat.ino(), Arc::clone(&inode));
         }
@@ -80,13 +82,27 @@ fn is_whiteout(stat: &Metadata) -> bool {
     stat.file_type().is_char_device() && stat.rdev() == 0
 }
 
-/// What stands at `path`; `None` for sockets, which no layer holds (TAR-9).
-pub(super) fn read_kind(
+/// What stands at `path`, or is claimed to; `None` for sockets, which no layer holds (TAR-9).
+pub(super) fn read_inode(
     path: &Path,
     place: &RootPath,
     stat: &Metadata,
     files: &Arc<dyn Files>,
-) -> io::Result<Option<Kind>> {
+    claims: &Claims,
+) -> io::Result<Option<Inode>> {
+    let mut meta = read_meta(path, stat)?;
+    let claim = read_claim(path, stat, claims);
+    if let Some(claim) = claim {
+        (meta.uid, meta.gid) = (claim.uid, claim.gid);
+    }
+    let kind = match claim.and_then(|claim| claim.device) {
+        Some(device) => Some(device.kind()),
+        None => read_kind(path, place, stat, files)?,
+    };
+    Ok(kind.map(|kind| Inode { meta, kind }))
+}
+
+fn read_kind(path: &Path, place: &RootPath, stat: &Metadata, files: &Arc<dyn Files>) -> io::Result<Option<Kind>> {
     let kind = stat.file_type();
     Ok(Some(if kind.is_file() {
         Kind::File(File::at(Arc::clone(files), place.clone(), stat.len()))

@@ -8,11 +8,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::rootfs::{Change, Changes, Directory, Files, Inode, Kind, Node, RootFs, RootPath};
+use crate::rootfs::{Change, Changes, Claims, Directory, Files, Inode, Kind, Node, RootFs, RootPath};
 
 use super::TreeFiles;
 use super::meta::{read_meta, set_meta};
-use super::overlay::read_kind;
+use super::overlay::read_inode;
 use super::write::write_inode;
 
 /// What tells whether an inode was touched: any change moves at least its ctime.
@@ -116,9 +116,11 @@ impl WorkTree {
 
     /// What has changed since the last comparison: the root filesystem as it is now. The bytes of new files lie in the
     /// work tree, where the next step may change them: see [`WorkTree::settle`].
-    pub fn diff(&self) -> io::Result<RootFs> {
+    ///
+    /// What cannot hold its claim has it in `claims`.
+    pub fn diff(&self, claims: &Claims) -> io::Result<RootFs> {
         let old = Node::Directory(Arc::clone(self.root.root()));
-        let mut links = HashMap::new();
+        let mut links = Links { claims, known: HashMap::new() };
         let mut root = RootFs::empty();
         if let Node::Directory(now) = self.read(&self.dir, &RootPath::root(), Some(&old), &mut links)? {
             root.insert(&RootPath::root(), Node::Directory(now));
@@ -144,13 +146,7 @@ impl WorkTree {
         Ok(())
     }
 
-    fn read(
-        &self,
-        path: &Path,
-        place: &RootPath,
-        old: Option<&Node>,
-        links: &mut HashMap<u64, Arc<Inode>>,
-    ) -> io::Result<Node> {
+    fn read(&self, path: &Path, place: &RootPath, old: Option<&Node>, links: &mut Links<'_>) -> io::Result<Node> {
         let stat = fs::symlink_metadata(path)?;
         let mut children = std::collections::BTreeMap::new();
         let before = old.and_then(Node::as_directory);
@@ -167,7 +163,7 @@ impl WorkTree {
                 && self.stamps.get(&place) == Some(&Stamp::of(&stat))
             {
                 Some(old.clone())
-            } else if let Some(known) = links.get(&stat.ino()) {
+            } else if let Some(known) = links.known.get(&stat.ino()) {
                 Some(Node::Inode(Arc::clone(known)))
             } else {
                 self.new_inode(&path, &place, &stat, links)?
@@ -197,12 +193,12 @@ impl WorkTree {
         path: &Path,
         place: &RootPath,
         stat: &Metadata,
-        links: &mut HashMap<u64, Arc<Inode>>,
+        links: &mut Links<'_>,
     ) -> io::Result<Option<Node>> {
-        let Some(kind) = read_kind(path, place, stat, &self.files)? else { return Ok(None) };
-        let inode = Arc::new(Inode { meta: read_meta(path, stat)?, kind });
+        let Some(inode) = read_inode(path, place, stat, &self.files, links.claims)? else { return Ok(None) };
+        let inode = Arc::new(inode);
         if stat.nlink() > 1 {
-            links.insert(stat.ino(), Arc::clone(&inode));
+            links.known.insert(stat.ino(), Arc::clone(&inode));
         }
         Ok(Some(Node::Inode(inode)))
     }
@@ -216,6 +212,13 @@ impl WorkTree {
         }
         Ok(stamps)
     }
+}
+
+/// What is known while a work tree is read.
+struct Links<'a> {
+    claims: &'a Claims,
+    /// Inodes with several names.
+    known: HashMap<u64, Arc<Inode>>,
 }
 
 impl Stamp {

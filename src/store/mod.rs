@@ -3,13 +3,13 @@
 //! ```text
 //! <store>/oci-layout  index.json  blobs/sha256/…     images and layers: any OCI tool can read them
 //! <store>/kiln/format                                version of everything below
-//! <store>/kiln/trees/<diff_id>/                      layers unpacked in overlay form
+//! <store>/kiln/trees[-STANDING]/<diff_id>/           layers unpacked in overlay form
 //! <store>/kiln/lists/<diff_id>                       their entries without the bytes of files
 //! <store>/kiln/wraps/<diff_id>                       descriptor of the blob that holds the layer
 //! <store>/kiln/steps/<key>                           step records
 //! <store>/kiln/sources/<digest>                      repositories that have a blob
 //! <store>/kiln/contexts/<id>                         remembered digests of context files
-//! <store>/kiln/mounts/<id>/                          cache mounts
+//! <store>/kiln/mounts[-STANDING]/<id>/              cache mounts
 //! <store>/kiln/{tmp,locks}/
 //! ```
 //!
@@ -27,6 +27,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::image::{Descriptor, DiffId, OCI_LAYOUT};
+use crate::sandbox::Standing;
 
 pub use blobs::{BlobSource, BlobWriter};
 pub use images::StoredImage;
@@ -61,6 +62,8 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+    /// Tells files on disk apart that processes of another [`Standing`] have made.
+    suffix: &'static str,
 }
 
 impl Store {
@@ -68,9 +71,9 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Io { path: root.to_owned(), source };
         let root_dir = std::path::absolute(root).map_err(failed)?;
-        let store = Self { root: root_dir };
+        let store = Self { root: root_dir, suffix: Standing::current().suffix() };
         match fs::read_to_string(store.kiln("format")) {
-            Ok(found) if found.trim() == FORMAT => {}
+            Ok(found) if found.trim() == FORMAT => store.create_files().map_err(failed)?,
             Ok(found) => {
                 return Err(StoreError::Format { path: root.to_owned(), found: found.trim().to_owned() });
             }
@@ -83,14 +86,30 @@ impl Store {
 
     fn create(&self) -> io::Result<()> {
         fs::create_dir_all(self.root.join("blobs/sha256"))?;
-        for dir in ["trees", "lists", "wraps", "steps", "contexts", "mounts", "tmp", "locks"] {
+        for dir in ["lists", "wraps", "steps", "contexts", "tmp", "locks"] {
             fs::create_dir_all(self.kiln(dir))?;
         }
+        self.create_files()?;
         self.replace(&self.root.join("oci-layout"), OCI_LAYOUT)?;
         if !self.root.join("index.json").exists() {
             self.replace(&self.root.join("index.json"), &crate::image::Index::of(Vec::new()).to_json())?;
         }
         self.replace(&self.kiln("format"), FORMAT.as_bytes())
+    }
+
+    fn create_files(&self) -> io::Result<()> {
+        for dir in ["trees", "mounts"] {
+            match fs::create_dir(self.files(dir)) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A directory of files whose owners and marks are as this process can have them.
+    fn files(&self, name: &str) -> PathBuf {
+        self.kiln(&format!("{name}{}", self.suffix))
     }
 
     /// The directory.
@@ -162,13 +181,13 @@ impl Store {
 
     /// The directory that holds a layer in overlay form.
     pub fn tree(&self, layer: &DiffId) -> Option<PathBuf> {
-        let path = self.kiln("trees").join(layer.0.hex());
+        let path = self.files("trees").join(layer.0.hex());
         path.is_dir().then_some(path)
     }
 
     /// Takes `dir` as the tree of a layer. Where another build was first, `dir` is dropped: both are equal.
     pub fn adopt_tree(&self, layer: &DiffId, dir: &Path) -> io::Result<()> {
-        let place = self.kiln("trees").join(layer.0.hex());
+        let place = self.files("trees").join(layer.0.hex());
         match fs::rename(dir, &place) {
             Err(_) if place.is_dir() => Ok(()),
             result => result,
@@ -182,7 +201,7 @@ impl Store {
 
     /// The directory of a cache mount; it may not be there yet.
     pub fn mount_dir(&self, id: &str) -> PathBuf {
-        self.kiln("mounts").join(id)
+        self.files("mounts").join(id)
     }
 }
 

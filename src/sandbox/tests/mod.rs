@@ -24,6 +24,7 @@ struct Kit {
     no_network: bool,
     insecure: bool,
     shm_size: u64,
+    claims: crate::rootfs::Claims,
     cancel: Cancel,
     isolation: Isolation,
 }
@@ -70,6 +71,7 @@ impl Kit {
                 no_network: false,
                 insecure: false,
                 shm_size: 0,
+                claims: crate::rootfs::Claims::default(),
                 cancel: Cancel::new().expect("an eventfd"),
                 isolation,
             });
@@ -119,6 +121,7 @@ impl Kit {
             no_network: self.no_network,
             insecure: self.insecure,
             shm_size: self.shm_size,
+            claims: &self.claims,
             cancel: &self.cancel,
         };
         let mut output = Vec::new();

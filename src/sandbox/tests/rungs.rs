@@ -155,7 +155,7 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 fn an_overlay_can_be_tried() {
     let Some(kit) = Kit::root() else { return };
     let before = fs::read_to_string("/proc/self/mountinfo").expect("mounts");
-    can_overlay_in(kit.dir.path()).expect("the temporary directory can hold an upper");
-    assert!(can_overlay_in(Path::new("/proc")).is_err());
+    can_overlay_in(Isolation::Root, kit.dir.path()).expect("the temporary directory can hold an upper");
+    assert!(can_overlay_in(Isolation::Root, Path::new("/proc")).is_err());
     assert_eq!(fs::read_to_string("/proc/self/mountinfo").expect("mounts"), before);
 }
