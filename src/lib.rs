@@ -21,3 +21,4 @@ pub mod rootfs;
 pub mod sandbox;
 pub mod snapshot;
 pub mod store;
+pub mod transfer;

@@ -16,7 +16,7 @@ fn exit_1_wrong_arguments_and_wrong_dockerfiles() {
     kit.dockerfile("FROM scratch\nCOYP a b\nRUN --netwrk=none x\n");
     for (row, flags, wanted) in [
         ("unknown flag", &["--no-such-flag"][..], &["--no-such-flag"][..]),
-        ("not built", &["--push"], &["error: `--push` is not supported yet", "hint: "]),
+        ("not built", &["--sbom"], &["error: `--sbom` is not supported yet", "hint: "]),
         ("several errors", &[], &["Dockerfile:2:1", "did you mean `COPY`?", "Dockerfile:3:5", "has 2 errors"]),
     ] {
         let output = kit.run(flags);

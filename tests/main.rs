@@ -10,6 +10,7 @@ mod isolation;
 mod kit;
 mod outputs;
 mod pinned;
+mod push;
 mod rooms;
 mod round_trip;
 mod secrets;

@@ -77,7 +77,7 @@ fn outputs_that_cannot_be_are_refused_before_anything_is_built() {
     let Some(mut kit) = Kit::with_busybox() else { return };
     kit.dockerfile("FROM busybox\nRUN exit 9\n");
     for (output, message) in [
-        ("type=registry,name=x", "pushing is not supported yet"),
+        ("type=registry", "tag is needed when pushing to registry"),
         ("dest=x", "type is required for output"),
         ("type=local", "dest directory is required"),
     ] {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::image::{Compression, Descriptor, DiffId, Digest, ImageConfig, Index, Manifest, MediaType, Platform, Wire};
 use crate::progress::Quiet;
+use crate::registry::{Access, Registry};
 use crate::store::Store;
 
 use super::{Resolver, Settings};
@@ -90,6 +91,8 @@ pub(super) fn resolver(dir: &Path, contexts: &[(&str, String)]) -> (Arc<Store>, 
     let store = Arc::new(Store::open(&dir.join("store")).unwrap());
     let contexts = contexts.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     let settings = Settings { contexts, threads: 1, ..Settings::default() };
-    let resolver = Resolver::new(Arc::clone(&store), settings, Arc::new(Quiet)).unwrap();
+    let resolver =
+        Resolver::new(Arc::clone(&store), Arc::new(Registry::new(Access::default())), settings, Arc::new(Quiet))
+            .unwrap();
     (store, resolver)
 }

@@ -2,12 +2,10 @@
 
 use std::fmt;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
 
 use crate::image::{Descriptor, MediaType, Reference};
-use crate::progress::{Event, Outcome, SharedSink, TaskId};
+use crate::progress::{Outcome, SharedSink, Tasks};
 use crate::registry::Registry;
 use crate::store::{BlobSource, Store};
 
@@ -17,51 +15,16 @@ use super::error::one_line;
 
 /// Ids of tasks that tell of downloads begin here, above those of any plan.
 const FIRST_TASK: u32 = 1_000_000;
-/// Bytes between two events of one download.
-const REPORT_EVERY: u64 = 1 << 20;
 
-/// The registry client, started when something asks for it: most builds do not.
+/// The registry client, and who is told of what it does.
 pub(super) struct Remote {
-    mirrors: Vec<String>,
-    registry: Mutex<Option<Arc<Registry>>>,
-    sink: SharedSink,
-    next_task: AtomicU32,
+    registry: Arc<Registry>,
+    tasks: Tasks,
 }
 
 impl Remote {
-    pub(super) fn new(mirrors: Vec<String>, sink: SharedSink) -> Self {
-        Self { mirrors, registry: Mutex::default(), sink, next_task: AtomicU32::new(FIRST_TASK) }
-    }
-
-    fn registry(&self) -> Result<Arc<Registry>, Error> {
-        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(registry) = &*registry {
-            return Ok(Arc::clone(registry));
-        }
-        let started = Arc::new(Registry::new(self.mirrors.clone())?);
-        *registry = Some(Arc::clone(&started));
-        Ok(started)
-    }
-
-    fn start(&self, name: String) -> Task {
-        let id = TaskId(self.next_task.fetch_add(1, Ordering::Relaxed));
-        self.sink.event(Event::Start { task: id, name });
-        Task { id, sink: Arc::clone(&self.sink), began: Instant::now(), outcome: Outcome::Failed }
-    }
-}
-
-/// A task that has failed unless it is said to be done before it is dropped.
-struct Task {
-    id: TaskId,
-    sink: SharedSink,
-    began: Instant,
-    outcome: Outcome,
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        let (outcome, took) = (self.outcome.clone(), self.began.elapsed());
-        self.sink.event(Event::End { task: self.id, outcome, took });
+    pub(super) fn new(registry: Arc<Registry>, sink: SharedSink) -> Self {
+        Self { registry, tasks: Tasks::new(sink, FIRST_TASK) }
     }
 }
 
@@ -78,8 +41,8 @@ impl Pulled {
 
     /// Asks the registry what the name means now, and keeps that manifest or index.
     pub(super) fn resolve(&self, store: &Store) -> Result<Descriptor, Error> {
-        let mut task = self.remote.start(format!("resolve {}", self.name));
-        let resolved = self.remote.registry()?.resolve(&self.name)?;
+        let task = self.remote.tasks.start(format!("resolve {}", self.name));
+        let resolved = self.remote.registry.resolve(&self.name)?;
         if let Some(wanted) = self.name.digest()
             && wanted != resolved.descriptor.digest
         {
@@ -87,7 +50,7 @@ impl Pulled {
             return Err(Error::Damaged { place: self.place(), reason });
         }
         store.put_blob(&resolved.bytes).map_err(Error::Store)?;
-        task.outcome = Outcome::Done;
+        task.ends(Outcome::Done);
         Ok(resolved.descriptor)
     }
 }
@@ -100,7 +63,7 @@ impl fmt::Debug for Pulled {
 
 impl Documents for Pulled {
     fn read(&self, blob: &Descriptor) -> Result<Vec<u8>, Error> {
-        let registry = self.remote.registry()?;
+        let registry = &self.remote.registry;
         if matches!(blob.media_type, MediaType::Manifest(_) | MediaType::Index(_)) {
             return Ok(registry.manifest(&self.name, &blob.digest)?);
         }
@@ -114,37 +77,16 @@ impl Documents for Pulled {
 }
 
 impl BlobSource for Pulled {
+    fn is_lasting(&self) -> bool {
+        true
+    }
+
     fn fetch(&self, blob: &Descriptor) -> io::Result<Box<dyn Read + Send>> {
         let hex = blob.digest.hex();
-        let task = self.remote.start(format!("pull {} {}", self.name, &hex[..12]));
-        let opened = self.remote.registry().and_then(|registry| Ok(registry.blob(&self.name, blob)?));
+        let task = self.remote.tasks.start(format!("pull {} {}", self.name, &hex[..12]));
+        let opened = self.remote.registry.blob(&self.name, blob);
         let reader = opened.map_err(|error| io::Error::other(one_line(&error)))?;
-        Ok(Box::new(Watched { reader, task, done: 0, told: 0, total: blob.size }))
-    }
-}
-
-/// Tells of a download while it is read.
-struct Watched {
-    reader: Box<dyn Read + Send>,
-    task: Task,
-    done: u64,
-    told: u64,
-    total: u64,
-}
-
-impl Read for Watched {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.done += count as u64;
-        if self.done == self.total {
-            self.task.outcome = Outcome::Done;
-        }
-        if self.done - self.told >= REPORT_EVERY || (self.done == self.total && self.told < self.done) {
-            self.told = self.done;
-            let event = Event::Bytes { task: self.task.id, done: self.done, total: Some(self.total) };
-            self.task.sink.event(event);
-        }
-        Ok(count)
+        Ok(task.watch(reader, blob.size))
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::image::{Index, MediaType, Platform, Reference, Wire};
 use crate::plan::{Bases, Found};
 use crate::progress::{Event, Outcome, Sink};
+use crate::registry::{Access, Registry};
 use crate::store::Store;
 
 use super::kit::{Kit, tagged};
@@ -85,8 +86,9 @@ struct Machine {
 impl Machine {
     fn resolver(&self, pull: bool, mirrors: &[&str]) -> Resolver {
         let mirrors = mirrors.iter().map(|mirror| (*mirror).to_owned()).collect();
-        let settings = Settings { pull, mirrors, threads: 1, ..Settings::default() };
-        Resolver::new(Arc::clone(&self.store), settings, self.seen.clone()).unwrap()
+        let settings = Settings { pull, threads: 1, ..Settings::default() };
+        let registry = Arc::new(Registry::new(Access { mirrors, ..Access::default() }));
+        Resolver::new(Arc::clone(&self.store), registry, settings, self.seen.clone()).unwrap()
     }
 
     fn layer(&self, base: &BaseImage) -> String {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::image::{ImageConfig, Platform, Reference};
 use crate::plan::{BaseError, Bases, Found, ImageId};
 use crate::progress::SharedSink;
+use crate::registry::Registry;
 use crate::store::{BlobSource, Store};
 
 use super::context::{Place, key};
@@ -21,8 +22,6 @@ pub struct Settings {
     pub contexts: Vec<(String, String)>,
     /// Ask the registry even for what the store holds (NC-3).
     pub pull: bool,
-    /// Registries that stand in for Docker Hub, in order: `host[:port]`.
-    pub mirrors: Vec<String>,
     /// Threads for packing.
     pub threads: usize,
 }
@@ -45,12 +44,17 @@ struct Known {
 
 impl Resolver {
     /// Checks the names and values of all named contexts (NCTX-1, NCTX-3); images are looked at when they are asked for.
-    pub fn new(store: Arc<Store>, settings: Settings, sink: SharedSink) -> Result<Self, BaseError> {
+    pub fn new(
+        store: Arc<Store>,
+        registry: Arc<Registry>,
+        settings: Settings,
+        sink: SharedSink,
+    ) -> Result<Self, BaseError> {
         let mut contexts = BTreeMap::new();
         for (name, value) in &settings.contexts {
             contexts.insert(key(name)?, Place::parse(name, value)?);
         }
-        let remote = Arc::new(Remote::new(settings.mirrors.clone(), sink));
+        let remote = Arc::new(Remote::new(registry, sink));
         Ok(Self { store, settings, contexts, remote, known: Mutex::default() })
     }
 
@@ -133,10 +137,22 @@ impl Resolver {
         // Of an index the store may hold the manifests of other platforms only.
         let picked = pick(&StoreFirst { store: &self.store, pulled: &pulled }, &top, platform, &shown)?;
         let image = self.keep(&shown, picked, Some(Arc::new(pulled)))?;
+        self.remember_source(name, &image, known.is_none()).map_err(Error::Store)?;
         if known.is_none() {
             self.store.tag(name, &top).map_err(Error::Store)?;
         }
         Ok(image)
+    }
+
+    /// Where the layers can be had once this build is over, and mounted from when the image is pushed.
+    fn remember_source(&self, name: &Reference, image: &BaseImage, is_new: bool) -> std::io::Result<()> {
+        let place = format!("{}/{}", name.registry(), name.repository());
+        for (_, layer) in &image.layers {
+            if is_new || !(self.store.has(&layer.digest) || self.store.has_source(&layer.digest)) {
+                self.store.put_source(&layer.digest, &place)?;
+            }
+        }
+        Ok(())
     }
 
     fn keep(&self, name: &str, picked: Picked, source: Option<Arc<dyn BlobSource>>) -> Result<BaseImage, Error> {

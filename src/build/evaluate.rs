@@ -8,6 +8,7 @@ use crate::image::Platform;
 use crate::lint::{self, CheckOptions, Subject};
 use crate::plan::{self, Plan, PlanOptions};
 use crate::progress::SharedSink;
+use crate::registry::Registry;
 use crate::store::Store;
 
 use super::inputs::ignore_rules;
@@ -62,20 +63,26 @@ pub(super) fn evaluate(
     Evaluation { plan, warnings, violation }
 }
 
+/// What asks registries.
+pub(super) fn registry(options: &Options) -> Arc<Registry> {
+    Arc::new(Registry::new(options.registries.clone()))
+}
+
 /// What gives the plan its base images.
 pub(super) fn resolver(
     options: &Options,
     store: &Arc<Store>,
+    registry: &Arc<Registry>,
     threads: usize,
     sink: &SharedSink,
 ) -> Result<Resolver, BuildError> {
     let settings = bases::Settings {
         contexts: options.named_contexts.iter().map(|named| (named.name.clone(), named.value.clone())).collect(),
         pull: options.pull,
-        mirrors: options.mirrors.clone(),
         threads,
     };
-    Resolver::new(Arc::clone(store), settings, Arc::clone(sink)).map_err(|error| usage(error.message, error.help))
+    Resolver::new(Arc::clone(store), Arc::clone(registry), settings, Arc::clone(sink))
+        .map_err(|error| usage(error.message, error.help))
 }
 
 /// What the plan is made of.

@@ -5,6 +5,7 @@ use crate::dockerfile::Diagnostic;
 use crate::image::{Digest, Platform, Reference};
 use crate::output::OutputSpec;
 use crate::plan::Network;
+use crate::registry::Access;
 use crate::sandbox::{HostEntry, Isolation};
 
 /// What to build and how: the command line, checked.
@@ -53,8 +54,8 @@ pub struct Options {
     pub allow_network_host: bool,
     /// `--allow security.insecure`
     pub allow_insecure: bool,
-    /// `--registry-mirror`, and the config file's, in order: `host[:port]` each stands in for Docker Hub.
-    pub mirrors: Vec<String>,
+    /// How registries are reached: `--registry-mirror`, and what the configuration file says.
+    pub registries: Access,
     /// The clock: seconds since 1970.
     pub now: i64,
 }
@@ -178,6 +179,9 @@ pub enum BuildError {
     /// An output cannot be written.
     #[error(transparent)]
     Output(#[from] crate::output::OutputError),
+    /// An image cannot be pushed.
+    #[error(transparent)]
+    Transfer(#[from] crate::transfer::Error),
     /// The machine failed.
     #[error("cannot {doing}")]
     Machine {

@@ -9,7 +9,7 @@ use crate::progress::SharedSink;
 use crate::store::Store;
 
 use super::check::description;
-use super::evaluate::{Extent, plan_options, resolver};
+use super::evaluate::{Extent, plan_options, registry, resolver};
 use super::run::threads;
 use super::{BuildError, Options, SourceText, source};
 
@@ -69,7 +69,7 @@ pub fn outline(options: &Options, sink: &SharedSink) -> Result<Outline, BuildErr
     if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         return Err(failed(parsed.diagnostics));
     }
-    let resolver = resolver(options, &store, threads(), sink)?;
+    let resolver = resolver(options, &store, &registry(options), threads(), sink)?;
     let plan = crate::plan::plan(&parsed.file, &plan_options(options, Extent::Target), &resolver)
         .map_err(|found| failed(found.errors))?;
     Ok(of_plan(&plan, &parsed.file, source))

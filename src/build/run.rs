@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use crate::dockerfile::{self, Severity};
 use crate::exec::{self, Built, ExecError, Packing, Settings};
-use crate::image::{Compression, Descriptor, Wire};
-use crate::output::{self, Image};
+use crate::image::{Compression, Descriptor, Reference, Wire};
+use crate::output::{self, Image, OutputSpec};
 use crate::plan::Plan;
 use crate::progress::{self, Cancel, Event, SharedSink, TaskId};
 use crate::store::Store;
+use crate::transfer::{self, Transfer};
 
-use super::evaluate::{Evaluation, Extent, evaluate, resolver};
+use super::evaluate::{Evaluation, Extent, evaluate, registry, resolver};
 use super::inputs::Outside;
 use super::source;
 use super::{BuildError, BuiltImage, Options, Outcome, SourceText};
@@ -37,7 +38,8 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
         return Err(failed(parsed.diagnostics));
     }
     let threads = threads();
-    let resolver = resolver(options, &store, threads, sink)?;
+    let registry = registry(options);
+    let resolver = resolver(options, &store, &registry, threads, sink)?;
     let Evaluation { plan, warnings, violation } =
         evaluate(&parsed.file, options, Extent::Target, &sources.context, &resolver);
     let plan = plan.map_err(&failed)?;
@@ -62,7 +64,8 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
         ExecError::Io(source) => BuildError::Machine { doing: "carry out the build".to_owned(), source },
     })?;
     let (cached, ran) = (built.cached, built.ran);
-    let outcome = export(options, &plan, built, &settings, &store, sink, cancel)?;
+    let transfer = Transfer::new(Arc::clone(&store), registry, Arc::clone(sink), cancel.clone());
+    let outcome = export(options, &plan, built, &settings, &store, &transfer, sink, cancel)?;
     sink.event(Event::Summary { cached, ran, took: began.elapsed() });
     Ok(Outcome { warnings, source: text, ..outcome })
 }
@@ -103,18 +106,24 @@ fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -
     }
 }
 
-/// Keeps the image in the store, and writes every output.
+/// Keeps the image in the store, writes every output, and pushes what is to be pushed.
+#[expect(clippy::too_many_arguments, reason = "all that a build has, each once")]
 fn export(
     options: &Options,
     plan: &Plan,
     built: Built,
     settings: &Settings,
     store: &Store,
+    transfer: &Transfer,
     sink: &SharedSink,
     cancel: &Cancel,
 ) -> Result<Outcome, BuildError> {
     let failed = |source: io::Error| BuildError::Machine { doing: "store the image".to_owned(), source };
-    let blobs = |layer: &exec::Layer| layer.blob(settings.packing);
+    // What registries alone get need not be here: they may have the layers of a base already.
+    let only_pushed = !options.outputs.is_empty() && options.outputs.iter().all(|output| output.push);
+    let blobs = |layer: &exec::Layer| {
+        if only_pushed { layer.descriptor(settings.packing) } else { layer.blob(settings.packing) }
+    };
     let layers: Vec<Descriptor> = if settings.blobs {
         built.layers.iter().map(blobs).collect::<io::Result<_>>().map_err(failed)?
     } else {
@@ -137,7 +146,9 @@ fn export(
             store.tag(name, &stored.manifest).map_err(failed)?;
         }
         made = Some(BuiltImage { id: stored.config.digest, manifest: stored.manifest.digest });
-        metadata = output::metadata(&stored, &options.tags, image.created);
+        let named = options.outputs.iter().flat_map(|output| &output.names);
+        let names: Vec<Reference> = options.tags.iter().chain(named).cloned().collect();
+        metadata = output::metadata(&stored, &names, image.created);
     }
     for (number, spec) in (FIRST_TASK..).zip(&options.outputs) {
         if cancel.is_set() {
@@ -149,6 +160,21 @@ fn export(
         let outcome = if result.is_ok() { progress::Outcome::Done } else { progress::Outcome::Failed };
         sink.event(Event::End { task, outcome, took: began.elapsed() });
         result?;
+        if spec.push {
+            push(spec, &image, store, transfer)?;
+        }
     }
     Ok(Outcome { image: made, metadata, warnings: Vec::new(), source: SourceText::default() })
+}
+
+/// Sends an output to the registries of its names.
+fn push(spec: &OutputSpec, image: &Image<'_>, store: &Store, transfer: &Transfer) -> Result<(), BuildError> {
+    let stored = output::stored_for(spec, image, store)?;
+    let names = if spec.names.is_empty() { &image.names } else { &spec.names };
+    let by_digest = |name: &Reference| name.with_digest(&stored.manifest.digest);
+    let names = if spec.by_digest { names.iter().map(by_digest).collect() } else { names.clone() };
+    transfer.push(&stored.manifest, &names).map_err(|error| match error {
+        transfer::Error::Cancelled => BuildError::Cancelled,
+        error => error.into(),
+    })
 }

@@ -38,6 +38,10 @@ pub(super) enum Verb {
     /// Build an image from a Dockerfile
     #[command(args_override_self = true, after_help = EXAMPLES)]
     Build(Box<BuildArgs>),
+    /// Send an image of the store to a registry
+    Push(PushArgs),
+    /// Fetch an image from a registry into the store
+    Pull(PullArgs),
     /// Make a one-layer image in the store out of a root filesystem
     Import(ImportArgs),
     /// Say how processes are isolated on this machine, and why not better
@@ -70,6 +74,18 @@ pub(super) struct StoreArgs {
     pub(super) store: Option<PathBuf>,
 }
 
+/// How registries are reached.
+#[derive(clap::Args, Debug)]
+pub(super) struct RegistryArgs {
+    /// Ask this registry in place of Docker Hub; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(super) registry_mirror: Vec<String>,
+
+    /// The configuration file [env: KILN_CONFIG] [default: $XDG_CONFIG_HOME/kiln/config.toml]
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub(super) config: Option<PathBuf>,
+}
+
 #[derive(clap::Args, Debug)]
 pub(super) struct BuildArgs {
     /// The build context: a directory, or `-` for an archive or a Dockerfile on standard input
@@ -84,7 +100,8 @@ pub(super) struct BuildArgs {
     #[arg(short, long, value_name = "NAME[:TAG]")]
     pub(super) tag: Vec<String>,
 
-    /// Write the image: FILE.tar, DIR, or type=oci|docker|oci-layout|local|tar|image,dest=…; may be repeated
+    /// Write the image: FILE.tar, DIR, or type=oci|docker|oci-layout|local|tar|image,dest=…,
+    /// or type=registry,name=…; may be repeated
     #[arg(short, long, value_name = "SPEC")]
     pub(super) output: Vec<String>,
 
@@ -172,13 +189,8 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub(super) metadata_file: Option<PathBuf>,
 
-    /// Ask this registry in place of Docker Hub; may be repeated
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(super) registry_mirror: Vec<String>,
-
-    /// The configuration file [env: KILN_CONFIG] [default: $XDG_CONFIG_HOME/kiln/config.toml]
-    #[arg(long, value_name = "FILE", value_parser = path())]
-    pub(super) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) registries: RegistryArgs,
 
     #[command(flatten)]
     pub(super) store: StoreArgs,
@@ -187,11 +199,69 @@ pub(super) struct BuildArgs {
     #[arg(long)]
     pub(super) load: bool,
 
+    /// Send the image to the registries of its names: the same as --output type=registry
+    #[arg(long)]
+    pub(super) push: bool,
+
     #[command(flatten)]
     pub(super) unsupported: Unsupported,
 
     #[command(flatten)]
     pub(super) ignored: Ignored,
+}
+
+/// How a command that moves images shows what it does, and where they are.
+#[derive(clap::Args, Debug)]
+pub(super) struct TransferArgs {
+    /// How progress is shown, on standard error [default: auto]
+    #[arg(long, value_name = "MODE", value_enum)]
+    pub(super) progress: Option<ProgressMode>,
+
+    /// Print nothing but the digest, on standard output
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+
+    #[command(flatten)]
+    pub(super) registries: RegistryArgs,
+
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct PushArgs {
+    /// The image in the store
+    #[arg(value_name = "IMAGE")]
+    pub(super) image: String,
+
+    /// The name it gets in the registry; may be repeated [default: IMAGE]
+    #[arg(value_name = "DEST")]
+    pub(super) destinations: Vec<String>,
+
+    /// Of an image for several platforms, send this one alone
+    #[arg(long, value_name = "OS/ARCH")]
+    pub(super) platform: Option<String>,
+
+    #[command(flatten)]
+    pub(super) transfer: TransferArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct PullArgs {
+    /// The images
+    #[arg(value_name = "IMAGE", required = true)]
+    pub(super) images: Vec<String>,
+
+    /// Of an image for several platforms, fetch this one [default: this machine's]
+    #[arg(long, value_name = "OS/ARCH", conflicts_with = "all_platforms")]
+    pub(super) platform: Option<String>,
+
+    /// Fetch it for all its platforms
+    #[arg(long)]
+    pub(super) all_platforms: bool,
+
+    #[command(flatten)]
+    pub(super) transfer: TransferArgs,
 }
 
 #[derive(clap::Args, Debug)]

@@ -53,7 +53,8 @@ pub(super) fn run(args: &BuildArgs, around: Surroundings<'_>) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-fn sink(mode: ProgressMode) -> Result<SharedSink, Failure> {
+/// What shows progress that way.
+pub(super) fn sink(mode: ProgressMode) -> Result<SharedSink, Failure> {
     let is_terminal = std::io::stderr().is_terminal();
     let can_draw = is_terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
     let terminal = || -> Result<SharedSink, Failure> {

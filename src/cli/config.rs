@@ -1,9 +1,12 @@
 //! The configuration file, in TOML.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+use crate::registry::{Access, HostAccess};
 
 use super::failure::Failure;
 use super::options::Checked;
@@ -17,6 +20,23 @@ pub(super) struct Config {
     /// Registries asked in place of Docker Hub, in order.
     #[serde(default)]
     pub(super) mirrors: Vec<String>,
+    /// What is special about single registries.
+    #[serde(default)]
+    registry: BTreeMap<String, RegistryTable>,
+}
+
+/// `[registry."HOST:PORT"]`
+#[derive(Deserialize, Default, PartialEq, Eq, Debug)]
+#[serde(deny_unknown_fields)]
+struct RegistryTable {
+    /// Registries asked in place of this one, in order.
+    #[serde(default)]
+    mirrors: Vec<String>,
+    /// Certificates that count beside the machine's own; relative to the file of the configuration.
+    ca: Option<PathBuf>,
+    /// Certificates are not checked, and plain HTTP will do.
+    #[serde(default)]
+    insecure: bool,
 }
 
 impl Config {
@@ -35,13 +55,28 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Checked<Self> {
-        let config: Self = toml::from_str(text).map_err(|error| {
+        let mut config: Self = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
             let message = format!("{}:{line}: {}", path.display(), error.message());
             Failure::usage(message, Some("the file looks like `mirrors = [\"mirror.example:5000\"]`"))
         })?;
-        config.mirrors.iter().try_for_each(|mirror| values::mirror(mirror).map(drop))?;
+        let named = config.registry.iter().flat_map(|(name, table)| table.mirrors.iter().chain([name]));
+        config.mirrors.iter().chain(named).try_for_each(|mirror| values::mirror(mirror).map(drop))?;
+        let dir = path.parent().unwrap_or(Path::new("."));
+        for table in config.registry.values_mut() {
+            table.ca = table.ca.take().map(|ca| dir.join(ca));
+        }
         Ok(config)
+    }
+
+    /// How registries are reached; `mirrors` of the command line come first.
+    pub(super) fn access(self, mirrors: &[String]) -> Checked<Access> {
+        let given = mirrors.iter().map(|text| values::mirror(text)).collect::<Checked<Vec<_>>>()?;
+        let host = |table: RegistryTable| HostAccess { insecure: table.insecure, ca: table.ca, mirrors: table.mirrors };
+        Ok(Access {
+            mirrors: given.into_iter().chain(self.mirrors).collect(),
+            hosts: self.registry.into_iter().map(|(name, table)| (name, host(table))).collect(),
+        })
     }
 }
 
@@ -58,6 +93,8 @@ mod tests {
             ("mirrors = 3\n", Err("config.toml:1: invalid type")),
             ("mirrors = [\n", Err("config.toml:")),
             ("mirrors = [\"http://a\"]\n", Err("`http://a` is no registry")),
+            ("[registry.\"http://a\"]\n", Err("`http://a` is no registry")),
+            ("[registry.\"a:1\"]\nunsafe = true\n", Err("config.toml:2: unknown field `unsafe`")),
         ] {
             match (Config::parse(Path::new("config.toml"), text), want) {
                 (Ok(config), Ok(mirrors)) => assert_eq!(config.mirrors, mirrors, "{text:?}"),
@@ -68,5 +105,16 @@ mod tests {
                 (got, want) => panic!("{text:?}: {got:?}, not {want:?}"),
             }
         }
+    }
+
+    #[test]
+    fn config_a_registry_has_settings_of_its_own() {
+        let text = "[registry.\"a:1\"]\nca = \"ca.pem\"\nmirrors = [\"b:2\"]\n[registry.\"c.d\"]\ninsecure = true\n";
+        let access = Config::parse(Path::new("/etc/kiln.toml"), text).unwrap().access(&["m:3".to_owned()]).unwrap();
+        assert_eq!(access.mirrors, ["m:3"]);
+        let first = &access.hosts["a:1"];
+        assert_eq!((first.ca.as_deref(), first.insecure), (Some(Path::new("/etc/ca.pem")), false));
+        assert_eq!(first.mirrors, ["b:2"]);
+        assert!(access.hosts["c.d"].insecure);
     }
 }

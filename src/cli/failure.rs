@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::build::{BuildError, SourceText};
 use crate::dockerfile::{Diagnostic, Severity};
+use crate::registry;
+use crate::store::StoreError;
+use crate::transfer;
 
 use super::{out, render};
 
@@ -189,8 +192,31 @@ impl From<BuildError> for Failure {
             BuildError::Usage { message, help } => Self::usage(message, help.as_deref()),
             BuildError::Cancelled => Self::interrupted(),
             BuildError::Store(error) => Self::of(Kind::Store, chain(&error), &error),
+            BuildError::Transfer(error) => Self::from(error),
             other => Self::of(Kind::Machine, chain(&other), &other),
         }
+    }
+}
+
+impl From<transfer::Error> for Failure {
+    fn from(error: transfer::Error) -> Self {
+        if let transfer::Error::Cancelled = error {
+            return Self::new(Kind::Interrupted, error.to_string(), None);
+        }
+        let failure = Self::of(Kind::Machine, chain(&error), &error);
+        Self { hint: error.help().or(failure.hint), ..failure }
+    }
+}
+
+impl From<registry::Error> for Failure {
+    fn from(error: registry::Error) -> Self {
+        Self::from(transfer::Error::from(error))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::store("cannot open the store", &error)
     }
 }
 

@@ -6,8 +6,6 @@ use super::failure::Failure;
 #[derive(clap::Args, Debug, Default)]
 pub(super) struct Unsupported {
     #[arg(long, hide = true)]
-    pub(super) push: bool,
-    #[arg(long, hide = true)]
     pub(super) cache_from: Vec<String>,
     #[arg(long, hide = true)]
     pub(super) cache_to: Vec<String>,
@@ -74,7 +72,6 @@ impl Unsupported {
     pub(super) fn refuse(&self) -> Result<(), Failure> {
         let asks = |value: &Option<String>| value.as_deref().is_some_and(|value| !is_off(value));
         let given = [
-            ("--push", self.push, "write an archive with `-o` and push it with another tool"),
             ("--cache-from", !self.cache_from.is_empty(), "keep the store (`--store`) between builds"),
             ("--cache-to", !self.cache_to.is_empty(), "keep the store (`--store`) between builds"),
             ("--ssh", !self.ssh.is_empty(), "pass a key with `--secret`"),
@@ -129,7 +126,7 @@ mod tests {
             ("none", Unsupported::default(), true),
             ("provenance off", Unsupported { provenance: some("false"), ..Unsupported::default() }, true),
             ("provenance on", Unsupported { provenance: some("mode=max"), ..Unsupported::default() }, false),
-            ("push", Unsupported { push: true, ..Unsupported::default() }, false),
+            ("policy", Unsupported { policy: vec!["x".to_owned()], ..Unsupported::default() }, false),
         ] {
             assert_eq!(flags.refuse().is_ok(), good, "{row}");
         }

@@ -13,8 +13,11 @@ mod import;
 mod options;
 mod out;
 mod progress;
+mod pull;
+mod push;
 mod render;
 mod secret;
+mod session;
 mod signals;
 mod surroundings;
 mod values;
@@ -26,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{Args, ProgressMode, Verb};
+use args::{Args, ProgressMode, PullArgs, PushArgs, Verb};
 use failure::{Failure, Form, Kind};
 use surroundings::Surroundings;
 
@@ -38,6 +41,8 @@ fn become_root(verb: &Verb) {
         // What is wrong with the option is told with the others.
         Verb::Build(args) => sandbox::enter(values::isolation(&args.isolation).unwrap_or_default()),
         Verb::Import(_) | Verb::Doctor(_) => sandbox::enter(None),
+        // Blobs as they are: nothing is unpacked.
+        Verb::Push(_) | Verb::Pull(_) => {}
     }
 }
 
@@ -58,11 +63,18 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Surroundings { variable: &|name| std::env::var_os(name), stdout_is_terminal: std::io::stdout().is_terminal() };
     let form = match &args.verb {
         Verb::Build(args) if options::progress(args, around).is_ok_and(|mode| mode == ProgressMode::Json) => Form::Json,
+        Verb::Push(PushArgs { transfer, .. }) | Verb::Pull(PullArgs { transfer, .. })
+            if transfer.progress == Some(ProgressMode::Json) =>
+        {
+            Form::Json
+        }
         _ => Form::Text,
     };
     become_root(&args.verb);
     let result = catch_unwind(AssertUnwindSafe(|| match args.verb {
         Verb::Build(args) => build::run(&args, around),
+        Verb::Push(args) => push::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Pull(args) => pull::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Import(args) => import::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Doctor(args) => doctor::run(&args).map(|()| ExitCode::SUCCESS),
     }));

@@ -9,8 +9,9 @@ use clap::ValueEnum;
 use crate::build::{ContextSpec, DockerfileSpec, Options};
 use crate::output::{self, OutputKind, OutputSpec};
 use crate::plan::Network;
+use crate::registry::Access;
 
-use super::args::{BuildArgs, ProgressMode, StoreArgs};
+use super::args::{BuildArgs, ProgressMode, RegistryArgs, StoreArgs};
 use super::config::Config;
 use super::failure::Failure;
 use super::surroundings::Surroundings;
@@ -27,6 +28,11 @@ pub(super) fn store_dir(args: &StoreArgs, around: Surroundings<'_>) -> Checked<P
         .or_else(|| around.path("KILN_STORE"))
         .or_else(default)
         .ok_or_else(|| Failure::usage("there is no home directory for the store", Some("pass `--store DIR`")))
+}
+
+/// How registries are reached.
+pub(super) fn access(args: &RegistryArgs, around: Surroundings<'_>) -> Checked<Access> {
+    Config::read(args.config.as_deref(), around)?.access(&args.registry_mirror)
 }
 
 /// How progress is to be shown.
@@ -60,8 +66,6 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
     }
     let network = values::network(&args.network)?;
     let allowed = values::entitlements(&args.allow)?;
-    let config = Config::read(args.config.as_deref(), around)?;
-    let mirrors = args.registry_mirror.iter().map(|text| values::mirror(text));
     Ok(Options {
         context: context(&args.context)?,
         dockerfile: match given(args.file.as_deref()) {
@@ -97,7 +101,7 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
         // The reference's command line grants it with the flag.
         allow_network_host: allowed.network_host || network == Network::Host,
         allow_insecure: allowed.insecure,
-        mirrors: mirrors.chain(config.mirrors.into_iter().map(Ok)).collect::<Checked<_>>()?,
+        registries: access(&args.registries, around)?,
         now: now(),
     })
 }
@@ -143,6 +147,18 @@ fn outputs(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Vec<OutputSpec
     // CLI-2
     if args.load && !outputs.iter().any(|output| output.kind == OutputKind::Docker) {
         outputs.push(OutputSpec::parse("type=docker").map_err(wrong)?);
+    }
+    if args.push {
+        let mut images = outputs.iter_mut().filter(|output| output.kind == OutputKind::Store).peekable();
+        if images.peek().is_none() {
+            outputs.push(OutputSpec::parse("type=registry").map_err(wrong)?);
+        } else {
+            images.for_each(|output| output.push = true);
+        }
+    }
+    if args.tag.is_empty() && outputs.iter().any(|output| output.push && output.names.is_empty()) {
+        let hint = "name the image with `-t REGISTRY/NAME:TAG`";
+        return Err(Failure::usage("tag is needed when pushing to registry", Some(hint)));
     }
     output::check(&outputs, around.stdout_is_terminal).map_err(wrong)?;
     if given(args.iidfile.as_deref()).is_some() && !outputs.iter().all(|output| output.kind.is_image()) {
@@ -217,7 +233,7 @@ mod tests {
         for (line, want) in [
             ("/does/not/exist", "unable to prepare context: path \"/does/not/exist\" not found"),
             ("--no-cache --no-cache-filter a .", "--no-cache and --no-cache-filter cannot currently be used together"),
-            ("--push .", "`--push` is not supported yet"),
+            ("--push .", "tag is needed when pushing to registry"),
             ("--cache-from type=local,src=x .", "`--cache-from` is not supported yet"),
             ("--platform linux/amd64,linux/arm64 .", "several platforms at once are not supported yet"),
             ("--network bridge .", "invalid network mode \"bridge\""),
@@ -287,9 +303,20 @@ mod tests {
     }
 
     #[test]
-    fn cli_2_load_adds_an_output_or_fits_one() {
-        for (line, count) in [("--load .", 1), ("--load -o type=docker,dest=x.tar .", 1), (".", 0)] {
-            assert_eq!(options(line).unwrap().outputs.len(), count, "{line}");
+    fn cli_2_load_and_push_add_an_output_or_fit_one() {
+        for (line, count, pushed) in [
+            ("--load .", 1, 0),
+            ("--load -o type=docker,dest=x.tar .", 1, 0),
+            ("--push -t a .", 1, 1),
+            ("--push -o type=image,name=a .", 1, 1),
+            ("--push -o type=oci,dest=x.tar -t a .", 2, 1),
+            ("--push --load -t a .", 1, 1),
+            ("-o type=registry,name=a .", 1, 1),
+            (".", 0, 0),
+        ] {
+            let outputs = options(line).unwrap().outputs;
+            assert_eq!(outputs.len(), count, "{line}");
+            assert_eq!(outputs.iter().filter(|output| output.push).count(), pushed, "{line}");
         }
     }
 

@@ -243,6 +243,14 @@ impl Layer {
         Ok(packed)
     }
 
+    /// The layer's blob, which a base's registry may still have alone: for outputs that need no more than its name.
+    pub fn descriptor(&self, packing: Packing) -> io::Result<Descriptor> {
+        match &self.0.kept.base {
+            Some((blob, Some(source))) if source.is_lasting() => Ok(blob.clone()),
+            _ => self.blob(packing),
+        }
+    }
+
     /// The layer's blob in the store, made now unless it is there. A base's blob is passed on as it is.
     pub fn blob(&self, packing: Packing) -> io::Result<Descriptor> {
         let diff_id = self.record()?.diff_id;

@@ -47,6 +47,13 @@ impl Reference {
         short.strip_prefix("library/").unwrap_or(short).to_owned()
     }
 
+    /// The image of that digest in the same repository, without a tag.
+    #[must_use]
+    pub fn with_digest(&self, digest: &Digest) -> Self {
+        let (registry, repository) = (self.registry().to_owned(), self.repository().to_owned());
+        Self(SpecReference::with_digest(registry, repository, digest.to_string()))
+    }
+
     /// The same image under `registry` (a mirror).
     pub fn at_registry(&self, registry: &str) -> Result<Self, ReferenceError> {
         let whole = self.to_string();

@@ -68,7 +68,7 @@ pub fn store_image(store: &Store, image: &Image<'_>, wire: Wire) -> io::Result<S
 }
 
 /// The image in the form that the output `spec` asks for.
-pub(super) fn stored_for(spec: &OutputSpec, image: &Image<'_>, store: &Store) -> Result<Stored, OutputError> {
+pub fn stored_for(spec: &OutputSpec, image: &Image<'_>, store: &Store) -> Result<Stored, OutputError> {
     let wire = spec.wire();
     let zstd = Some(crate::image::Compression::Zstd);
     if wire == Wire::Docker && image.layers.iter().any(|layer| layer.media_type.compression() == zstd) {

@@ -22,7 +22,7 @@ mod test_image;
 
 pub use check::check;
 pub use error::OutputError;
-pub use image::{Image, Stored, metadata, store_image};
+pub use image::{Image, Stored, metadata, store_image, stored_for};
 pub use spec::{Destination, OutputKind, OutputSpec, OutputSpecError};
 
 use crate::store::Store;

@@ -6,7 +6,7 @@ use crate::image::{Compression, Reference};
 use super::{Destination, OutputKind, OutputSpec, OutputSpecError};
 
 /// Options that change the result and are not built yet: silence would be a wrong image.
-const UNSUPPORTED: [&str; 4] = ["source-date-epoch", "force-compression", "prefer-nondist-layers", "push-by-digest"];
+const UNSUPPORTED: [&str; 3] = ["source-date-epoch", "force-compression", "prefer-nondist-layers"];
 
 type Result<T> = std::result::Result<T, OutputSpecError>;
 
@@ -80,6 +80,7 @@ struct Options {
     oci_media_types: Option<bool>,
     tar: Option<bool>,
     push: bool,
+    by_digest: bool,
 }
 
 impl Options {
@@ -103,6 +104,7 @@ impl Options {
             "oci-mediatypes" => self.oci_media_types = Some(boolean(key, value)?),
             "tar" => self.tar = Some(boolean(key, value)?),
             "push" => self.push = boolean(key, value)?,
+            "push-by-digest" => self.by_digest = boolean(key, value)?,
             "mode" if value == "delete" => return Err(unsupported("mode=delete")),
             _ if UNSUPPORTED.contains(&key) && boolean(key, value) != Ok(false) => return Err(unsupported(key)),
             _ if key.starts_with("annotation") => return Err(unsupported(key)),
@@ -115,9 +117,6 @@ impl Options {
     fn finish(self) -> Result<OutputSpec> {
         let wrong = |message: String| Err(OutputSpecError(message));
         let Some(name) = self.kind.as_deref() else { return wrong("type is required for output".to_owned()) };
-        if self.push || name == "registry" {
-            return wrong("pushing is not supported yet".to_owned());
-        }
         let kind = match name {
             "oci" if self.tar == Some(false) => OutputKind::OciDirectory,
             "oci" => OutputKind::OciTar,
@@ -127,7 +126,7 @@ impl Options {
             "docker" => OutputKind::Docker,
             "local" => OutputKind::Local,
             "tar" => OutputKind::Tar,
-            "image" | "cacheonly" => OutputKind::Store,
+            "image" | "registry" | "cacheonly" => OutputKind::Store,
             other => return wrong(format!("unknown output type `{other}`")),
         };
         let destination = match (kind, self.destination) {
@@ -146,6 +145,8 @@ impl Options {
             level: self.level,
             rewrite_timestamp: self.rewrite_timestamp,
             oci_media_types: self.oci_media_types,
+            push: name == "registry" || (name == "image" && self.push),
+            by_digest: self.by_digest,
         })
     }
 }
@@ -248,8 +249,6 @@ mod tests {
             ("type=oci-layout", "dest directory is required"),
             ("type=oci,x", "invalid value `x`"),
             ("type=oci,dest=", "dest must not be empty"),
-            ("type=registry,name=x", "pushing is not supported yet"),
-            ("type=image,push=true", "pushing is not supported yet"),
             ("type=oci,tar=maybe", "non-boolean value `maybe`"),
             ("type=oci,compression=lzma", "unsupported compression type `lzma`"),
             ("type=oci,compression-level=10", "not between 0 and 9"),

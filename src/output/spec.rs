@@ -25,7 +25,7 @@ pub enum OutputKind {
     Local,
     /// The root filesystem as one tar (`type=tar`).
     Tar,
-    /// Nothing but the store (`type=image` without push, `type=cacheonly`).
+    /// The store (`type=image`, `type=cacheonly`), and registries where it is pushed.
     Store,
 }
 
@@ -46,6 +46,10 @@ pub struct OutputSpec {
     pub rewrite_timestamp: bool,
     /// `oci-mediatypes=`
     pub oci_media_types: Option<bool>,
+    /// `push=`, `type=registry`, `--push`: the image is sent to the registries of its names. Only of [`OutputKind::Store`].
+    pub push: bool,
+    /// `push-by-digest=`: it gets no tag there.
+    pub by_digest: bool,
 }
 
 /// A `-o` that says nothing kiln can do.
@@ -80,6 +84,7 @@ impl fmt::Display for OutputSpec {
         match &self.destination {
             Some(Destination::Path(path)) => write!(f, "{} to {}", self.kind, path.display()),
             Some(Destination::Stdout) => write!(f, "{} to standard output", self.kind),
+            None if self.push => write!(f, "{} to the registry", self.kind),
             None => write!(f, "{} to the store", self.kind),
         }
     }
@@ -96,6 +101,8 @@ impl OutputSpec {
             level: None,
             rewrite_timestamp: false,
             oci_media_types: None,
+            push: false,
+            by_digest: false,
         }
     }
 

@@ -1,11 +1,13 @@
 //! What a build tells while it goes on: events, and the sink that takes them. How they look is `cli`'s matter.
 
 mod cancel;
+mod task;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use cancel::Cancel;
+pub use task::{Task, Tasks};
 
 /// Names one line of work within a build.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]

@@ -1,17 +1,44 @@
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use oci_client::errors::{OciDistributionError, OciErrorCode};
+use super::fault::{Fault, Meaning};
 
-/// Why a registry gave no image.
+/// What was attempted with an image.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Doing {
+    /// Reading it.
+    Pull,
+    /// Writing it.
+    Push,
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pull => "pull",
+            Self::Push => "push",
+        })
+    }
+}
+
+/// Why a registry gave no image, or took none.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The client cannot be set up on this machine.
     #[error("cannot start a registry client")]
     Start(#[source] io::Error),
     /// The file of credentials cannot be used.
-    #[error("cannot read the registry credentials in {path}")]
+    #[error("cannot use the registry credentials in {path}")]
     Credentials {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of certificates cannot be used.
+    #[error("cannot use the certificates in {path}")]
+    Certificates {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -24,12 +51,16 @@ pub enum Error {
         name: String,
     },
     /// The registry wants other credentials, or any.
-    #[error("{name}: pull access denied, repository does not exist or may require authorization")]
+    #[error("{name}: {doing} access denied, repository does not exist or may require authorization")]
     Denied {
         /// Of the image.
         name: String,
         /// Host and port.
         registry: String,
+        /// What was not allowed.
+        doing: Doing,
+        /// What the registry said.
+        source: Box<Fault>,
     },
     /// No connection to the registry.
     #[error("{name}: cannot reach registry {registry}")]
@@ -39,7 +70,17 @@ pub enum Error {
         /// Host and port.
         registry: String,
         /// Why.
-        source: Box<OciDistributionError>,
+        source: Box<Fault>,
+    },
+    /// The registry's certificate is not trusted, or it speaks no TLS.
+    #[error("{name}: no secure connection to registry {registry}")]
+    Untrusted {
+        /// Of the image.
+        name: String,
+        /// Host and port.
+        registry: String,
+        /// Why.
+        source: Box<Fault>,
     },
     /// The registry answered with an error, or with nonsense.
     #[error("{name}: registry {registry} failed")]
@@ -49,83 +90,56 @@ pub enum Error {
         /// Host and port.
         registry: String,
         /// Why.
-        source: Box<OciDistributionError>,
+        source: Box<Fault>,
     },
 }
 
 impl Error {
-    /// What an error of the protocol means for the image `name`.
-    pub(super) fn of(name: &str, registry: &str, error: OciDistributionError) -> Self {
+    /// What a fault means for the image `name`.
+    pub(super) fn of(name: &str, registry: &str, doing: Doing, fault: Fault) -> Self {
         let (name, registry) = (name.to_owned(), registry.to_owned());
-        match meaning(&error) {
-            Meaning::NotFound => Self::NotFound { name },
-            Meaning::Denied => Self::Denied { name, registry },
-            Meaning::Unreachable => Self::Unreachable { name, registry, source: Box::new(error) },
-            Meaning::Passing | Meaning::Lasting => Self::Failed { name, registry, source: Box::new(error) },
+        if let Fault::Credentials { path, source } = fault {
+            return Self::Credentials { path, source };
+        }
+        let (meaning, source) = (fault.meaning(), Box::new(fault));
+        match meaning {
+            Meaning::NotFound if doing == Doing::Pull => Self::NotFound { name },
+            Meaning::Denied => Self::Denied { name, registry, doing, source },
+            Meaning::Unreachable => Self::Unreachable { name, registry, source },
+            Meaning::Untrusted => Self::Untrusted { name, registry, source },
+            Meaning::NotFound | Meaning::Passing | Meaning::Lasting => Self::Failed { name, registry, source },
         }
     }
 
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::Denied { registry, .. } => Some(format!(
-                "check the name; for a private image put `auths` for {registry} into ~/.docker/config.json (`docker login` does)"
-            )),
+            Self::Denied { registry, doing: Doing::Pull, .. } => {
+                Some(format!("check the name; for a private image log in with `docker login {registry}`"))
+            }
+            Self::Denied { registry, doing: Doing::Push, .. } => {
+                Some(format!("log in as somebody who may push there with `docker login {registry}`, or check the name"))
+            }
             Self::Unreachable { .. } => Some(
                 "without a registry, give the image with `--build-context NAME=oci-layout://PATH` or put it into the store \
                  with `kiln import`"
                     .to_owned(),
             ),
+            Self::Untrusted { registry, .. } => Some(format!(
+                "in the configuration file, give its certificate: `[registry.\"{registry}\"]` with `ca = \"FILE.pem\"`; \
+                 or do without: `insecure = true`"
+            )),
+            Self::Failed { source, .. } => match **source {
+                Fault::Status { status: 429, .. } => {
+                    Some("it limits how often it may be asked: log in with `docker login`, or name a mirror".to_owned())
+                }
+                Fault::Status { status: 404, .. } => Some("the repository may have to be made there first".to_owned()),
+                Fault::Status { status: 405, .. } => Some("it may be a mirror, which takes nothing".to_owned()),
+                _ => None,
+            },
             Self::Credentials { .. } => Some("mend the file, or name another directory in DOCKER_CONFIG".to_owned()),
-            _ => None,
+            Self::Certificates { .. } => Some("a file of certificates is in PEM".to_owned()),
+            Self::Start(_) | Self::NotFound { .. } => None,
         }
-    }
-}
-
-/// What can be done about an error of the protocol.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Meaning {
-    /// There is no such thing.
-    NotFound,
-    /// Other credentials are wanted.
-    Denied,
-    /// No connection.
-    Unreachable,
-    /// It may work in a moment.
-    Passing,
-    /// It will not.
-    Lasting,
-}
-
-pub(super) fn meaning(error: &OciDistributionError) -> Meaning {
-    use OciDistributionError as E;
-    match error {
-        E::ServerError { code: 404, .. } | E::ImageManifestNotFoundError(_) => Meaning::NotFound,
-        E::UnauthorizedError { .. } | E::AuthenticationFailure(_) | E::ServerError { code: 401 | 403, .. } => {
-            Meaning::Denied
-        }
-        E::RegistryError { envelope, .. } => {
-            let codes: Vec<_> = envelope.errors.iter().map(|error| &error.code).collect();
-            let any = |wanted: &[OciErrorCode]| codes.iter().any(|code| wanted.contains(code));
-            if any(&[OciErrorCode::Toomanyrequests]) {
-                Meaning::Passing
-            } else if any(&[OciErrorCode::Unauthorized, OciErrorCode::Denied]) {
-                Meaning::Denied
-            } else if any(&[
-                OciErrorCode::ManifestUnknown,
-                OciErrorCode::NameUnknown,
-                OciErrorCode::NotFound,
-                OciErrorCode::BlobUnknown,
-                OciErrorCode::NameInvalid,
-            ]) {
-                Meaning::NotFound
-            } else {
-                Meaning::Lasting
-            }
-        }
-        E::RequestError(error) if error.is_connect() => Meaning::Unreachable,
-        E::RequestError(error) if error.is_builder() || error.is_redirect() => Meaning::Lasting,
-        E::RequestError(_) | E::IoError(_) | E::ServerError { code: 429 | 500.., .. } => Meaning::Passing,
-        _ => Meaning::Lasting,
     }
 }

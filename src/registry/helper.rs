@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::credentials::Credential;
+
 /// A helper may ask the user to unlock something, but not for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// No answer is longer.
 const MAX_ANSWER: u64 = 1 << 20;
-/// The user name that says: the secret is a token to get tokens with, which kiln cannot use.
+/// The user name that says: the secret is a token to get tokens with.
 const IDENTITY_TOKEN: &str = "<token>";
 
 #[derive(Deserialize)]
@@ -22,14 +24,23 @@ struct Answer {
     secret: String,
 }
 
-/// User name and password that the helper `name` keeps for `server`. A helper that is missing, fails or knows nothing gives
-/// none, as for `docker`: most images are public.
-pub(super) fn ask(name: &str, server: &str) -> Option<(String, String)> {
+/// What the helper `name` keeps for `server`. A helper that is missing, fails or knows nothing gives none, as for `docker`:
+/// most images are public.
+pub(super) fn ask(name: &str, server: &str) -> Option<Credential> {
+    let answer = call(name, "get", server.as_bytes())?;
+    let answer: Answer = serde_json::from_slice(&answer).ok()?;
+    Some(match answer.username.as_str() {
+        IDENTITY_TOKEN => Credential::IdentityToken(answer.secret),
+        _ => Credential::Password(answer.username, answer.secret),
+    })
+}
+
+fn call(name: &str, verb: &str, input: &[u8]) -> Option<Vec<u8>> {
     if name.contains('/') {
         return None;
     }
     let mut child = Command::new(format!("docker-credential-{name}"))
-        .arg("get")
+        .arg(verb)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -37,11 +48,11 @@ pub(super) fn ask(name: &str, server: &str) -> Option<(String, String)> {
         .ok()?;
     let (stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
     let (sender, answers) = mpsc::channel();
-    let server = server.to_owned();
+    let input = input.to_vec();
     thread::spawn(move || {
         let mut stdin = stdin;
         let mut answer = Vec::new();
-        let asked = stdin.write_all(server.as_bytes());
+        let asked = stdin.write_all(&input);
         drop(stdin);
         let read = stdout.take(MAX_ANSWER).read_to_end(&mut answer);
         let _nobody_waits = sender.send(asked.and(read).map(|_| answer));
@@ -51,8 +62,7 @@ pub(super) fn ask(name: &str, server: &str) -> Option<(String, String)> {
         let _ended = child.kill();
     }
     let success = child.wait().is_ok_and(|status| status.success());
-    let answer: Answer = serde_json::from_slice(&answer.ok()?.ok()?).ok()?;
-    (success && answer.username != IDENTITY_TOKEN).then_some((answer.username, answer.secret))
+    answer.ok()?.ok().filter(|_| success)
 }
 
 #[cfg(test)]

@@ -1,22 +1,32 @@
-//! Registries: what a name means there, and the bytes of manifests and blobs (AUTH, distribution specification).
+//! Registries: what a name means there, and the bytes of manifests and blobs, both ways (AUTH, distribution specification).
 //!
-//! The protocol is the crate `oci-client`'s. This room makes it blocking, bounded in memory and time, and patient: what fails
-//! for a reason that may pass is tried again, and a download that breaks off goes on where it stopped. Nothing read here is
-//! trusted: whoever asks checks digests and sizes.
+//! This room speaks the protocol over `reqwest`, blocking, bounded in memory and time, and patient: what fails for a reason
+//! that may pass is tried again, and a transfer that breaks off goes on where it stopped. Nothing read here is trusted:
+//! whoever asks checks digests and sizes.
 //!
-//! Credentials go to the registry they are kept for, and to the token server it names; never to a mirror or a redirect.
+//! Credentials go to the registry they are kept for, and to the token server it names; never to a mirror, to another host
+//! that it names for an upload, or along a redirect.
 
-mod body;
+mod access;
+mod challenge;
 mod client;
+mod connection;
 mod credentials;
+mod download;
 mod error;
+mod fault;
 mod helper;
 mod patience;
+mod token;
+mod upload;
 
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod tests;
 
+pub use access::{Access, HostAccess};
 pub use client::{Registry, Resolved};
-pub use error::Error;
+pub use error::{Doing, Error};
+pub use fault::Fault;
+pub use upload::{Content, Sent, Told};

@@ -1,24 +1,23 @@
 use std::time::Duration;
 
-use oci_client::errors::{OciDistributionError, Result};
-
-use super::error::{Meaning, meaning};
+use super::fault::Fault;
 
 /// How often something is tried in all.
-pub(super) const TRIES: u32 = 3;
-/// The wait before the second try; each further one is four times as long.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
+pub(super) const TRIES: u32 = 4;
+/// The wait before the second try; each further one is three times as long.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// A registry that wants to be left alone for longer is told of instead.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Does what `attempt` says until it succeeds, fails for good, or has failed [`TRIES`] times.
-pub(super) async fn patiently<T, F>(mut attempt: impl FnMut() -> F) -> Result<T>
-where
-    F: Future<Output = Result<T>>,
-{
+pub(super) fn patiently<T>(mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
     let mut tried = 0;
     loop {
-        match attempt().await {
-            Err(error) if worth_another_try(&error) && tried + 1 < TRIES => {
-                wait_before_retry(tried).await;
+        match attempt() {
+            Err(fault) if fault.worth_another_try() && tried + 1 < TRIES => {
+                if !wait_before_retry(tried, &fault) {
+                    return Err(fault);
+                }
                 tried += 1;
             }
             result => return result,
@@ -26,16 +25,17 @@ where
     }
 }
 
-/// Sleeps after the failure of try number `tried`, counted from 0.
-pub(super) async fn wait_before_retry(tried: u32) {
-    tokio::time::sleep(FIRST_WAIT * 4_u32.saturating_pow(tried)).await;
-}
-
-pub(super) fn worth_another_try(error: &OciDistributionError) -> bool {
-    match meaning(error) {
-        Meaning::Passing => true,
-        // A host that lets connections time out will do so again, and each time costs the user long seconds.
-        Meaning::Unreachable => !matches!(error, OciDistributionError::RequestError(error) if error.is_timeout()),
-        _ => false,
+/// Sleeps after the failure of try number `tried`, counted from 0: as long as the registry asks for, where it asks for
+/// anything. `false`, at once, when that is too long.
+pub(super) fn wait_before_retry(tried: u32, fault: &Fault) -> bool {
+    let asked = match fault {
+        Fault::Status { retry_after, .. } => *retry_after,
+        _ => None,
+    };
+    let wait = asked.unwrap_or(FIRST_WAIT * 3_u32.saturating_pow(tried));
+    if wait > LONGEST_WAIT {
+        return false;
     }
+    std::thread::sleep(wait);
+    true
 }

@@ -3,16 +3,17 @@
 use std::io::Read;
 
 use crate::image::{Descriptor, Digest, MediaType, Reference};
+use crate::store::{BlobSource, Store};
 
 use super::credentials::Credentials;
 use super::fake::{Answer, Fake, Request, ok, status};
-use super::{Error, Registry};
+use super::{Access, Error, Registry};
 
 const INDEX: &[u8] = br#"{"schemaVersion":2,"manifests":[]}"#;
 
 fn registry(mirrors: &[&str]) -> Registry {
     let mirrors = mirrors.iter().map(|mirror| (*mirror).to_owned()).collect();
-    Registry::with_credentials(mirrors, Credentials::default()).unwrap()
+    Registry::with_credentials(Access { mirrors, ..Access::default() }, Credentials::in_files(vec![]))
 }
 
 fn name(fake: &Fake) -> Reference {
@@ -79,11 +80,45 @@ fn a_blob_that_breaks_off_goes_on_where_it_stopped() {
     }
 }
 
+struct Source(Registry, Reference);
+
+impl BlobSource for Source {
+    fn fetch(&self, blob: &Descriptor) -> std::io::Result<Box<dyn Read + Send>> {
+        Ok(self.0.blob(&self.1, blob)?)
+    }
+}
+
 #[test]
-fn apply_6_a_blob_of_another_digest_is_an_error() {
-    let fake = Fake::start(|_, _| ok(b"evil"));
-    let error = read(&registry(&[]), &name(&fake), &blob(b"good")).unwrap_err();
-    assert!(error.contains("digest") || error.contains("sha256"), "{error}");
+fn apply_6_nothing_wrong_gets_into_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    for lie in [&b"evil"[..], b"good and more"] {
+        let fake = Fake::start(move |_, _| ok(lie));
+        let good = blob(b"good");
+        let error = store.ensure_blob(&good, Some(&Source(registry(&[]), name(&fake)))).unwrap_err().to_string();
+        assert!(error.contains("sha256"), "{error}");
+        assert!(!store.has(&good.digest));
+    }
+}
+
+#[test]
+fn auth_5_another_host_gets_no_credentials() {
+    let other = Fake::start(|_, _| ok(b"bytes"));
+    let place = other.address.clone();
+    let fake = Fake::start(move |request, _| {
+        if !request.headers.contains("authorization: basic dtpw") {
+            return Answer { headers: vec!["WWW-Authenticate: Basic realm=x".to_owned()], ..status(401) };
+        }
+        Answer { headers: vec![format!("Location: http://{place}/elsewhere")], ..status(307) }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.json");
+    std::fs::write(&file, format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, fake.address)).unwrap();
+    let registry = Registry::with_credentials(Access::default(), Credentials::in_files(vec![file]));
+    assert_eq!(read(&registry, &name(&fake), &blob(b"bytes")).unwrap(), b"bytes");
+    let asked = other.requests();
+    assert_eq!(asked.len(), 1);
+    assert!(!asked[0].headers.contains("authorization"), "{}", asked[0].headers);
 }
 
 #[test]
@@ -107,7 +142,7 @@ fn auth_5_a_token_is_fetched_with_the_credentials_and_denial_is_told() {
     let file = dir.path().join("config.json");
     // `u:p`, of which lower case is `dtpw`.
     std::fs::write(&file, format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, fake.address)).unwrap();
-    let registry = Registry::with_credentials(vec![], Credentials::read(&file).unwrap()).unwrap();
+    let registry = Registry::with_credentials(Access::default(), Credentials::in_files(vec![file]));
     assert_eq!(registry.resolve(&name).unwrap().bytes, INDEX);
     let token = fake.requests().into_iter().find(|request| request.path.starts_with("/token")).unwrap();
     assert!(token.path.contains("scope=repository%3Aa%2Fb%3Apull"), "{}", token.path);

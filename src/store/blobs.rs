@@ -9,10 +9,18 @@ use crate::image::{Descriptor, Digest};
 
 use super::Store;
 
+/// Bytes read at a time.
+const BUFFER: usize = 256 << 10;
+
 /// Where blobs can be had that the store does not hold: a registry, another layout, an archive.
 pub trait BlobSource: Send + Sync {
     /// Opens the blob's bytes. The reader is not trusted: digest and size are checked while reading.
     fn fetch(&self, blob: &Descriptor) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Whether the store knows where it is ([`Store::sources`]), so that the blob can be had after the build as well.
+    fn is_lasting(&self) -> bool {
+        false
+    }
 }
 
 /// Takes the bytes of a new blob.
@@ -88,7 +96,20 @@ impl Store {
         }
         let mut writer = self.new_blob()?;
         // One byte more than promised is enough to see that a body is too long.
-        let copied = io::copy(&mut source.fetch(blob)?.take(blob.size + 1), &mut writer)?;
+        let mut reader = source.fetch(blob)?.take(blob.size.saturating_add(1));
+        let mut buffer = vec![0; BUFFER];
+        let mut copied = 0;
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => {
+                    writer.write_all(&buffer[..count])?;
+                    copied += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
         if copied != blob.size {
             let more = if copied > blob.size { "more" } else { "fewer" };
             let message = format!("blob {} has {more} bytes than the {} its manifest promises", blob.digest, blob.size);

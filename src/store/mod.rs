@@ -7,6 +7,7 @@
 //! <store>/kiln/lists/<diff_id>                       their entries without the bytes of files
 //! <store>/kiln/wraps/<diff_id>                       descriptor of the blob that holds the layer
 //! <store>/kiln/steps/<key>                           step records
+//! <store>/kiln/sources/<digest>                      repositories that have a blob
 //! <store>/kiln/contexts/<id>                         remembered digests of context files
 //! <store>/kiln/mounts[-STANDING]/<id>/              cache mounts
 //! <store>/kiln/{tmp,locks}/
@@ -18,6 +19,7 @@
 mod blobs;
 mod images;
 mod lock;
+mod sources;
 mod temp;
 
 use std::fs;

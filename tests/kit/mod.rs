@@ -10,6 +10,8 @@ mod base;
 mod built;
 mod image;
 mod layer;
+mod registry;
+mod wire;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -20,6 +22,8 @@ use tempfile::TempDir;
 
 pub(crate) use built::Built;
 pub(crate) use image::Image;
+pub(crate) use registry::Registry;
+pub(crate) use wire::Wire;
 
 /// A build that takes longer hangs.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -170,17 +174,19 @@ impl Kit {
         assert_cmd::Command::from_std(self.command(more)).timeout(TIMEOUT).output().unwrap()
     }
 
+    /// Runs another command of the program than `build`.
+    pub(crate) fn kiln(&self, words: &[&str]) -> std::process::Output {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kiln"));
+        self.surround(&mut command);
+        command.args(words);
+        assert_cmd::Command::from_std(command).timeout(TIMEOUT).output().unwrap()
+    }
+
     /// The command of [`Kit::run`], not started.
     pub(crate) fn command(&self, more: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kiln"));
-        for name in ["SOURCE_DATE_EPOCH", "DOCKER_DEFAULT_PLATFORM", "BUILDKIT_PROGRESS", "KILN_STORE", "KILN_CONFIG"] {
-            command.env_remove(name);
-        }
+        self.surround(&mut command);
         command
-            .env("HOME", self.dir.path())
-            .env_remove("XDG_DATA_HOME")
-            .env_remove("XDG_CONFIG_HOME")
-            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .args(["build", "--progress", "plain", "--store"])
             .arg(self.path("store"))
             .arg("-f")
@@ -189,6 +195,27 @@ impl Kit {
             .args(more)
             .arg(self.path("context"));
         command
+    }
+}
+
+impl Kit {
+    /// The environment: the kit's own alone.
+    fn surround(&self, command: &mut std::process::Command) {
+        for name in [
+            "SOURCE_DATE_EPOCH",
+            "DOCKER_DEFAULT_PLATFORM",
+            "BUILDKIT_PROGRESS",
+            "KILN_STORE",
+            "KILN_CONFIG",
+            "DOCKER_CONFIG",
+            "REGISTRY_AUTH_FILE",
+            "XDG_DATA_HOME",
+            "XDG_CONFIG_HOME",
+            "XDG_RUNTIME_DIR",
+        ] {
+            command.env_remove(name);
+        }
+        command.env("HOME", self.dir.path()).envs(self.env.iter().map(|(name, value)| (name, value)));
     }
 }
 

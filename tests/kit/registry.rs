@@ -1,0 +1,57 @@
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::installed;
+
+/// Debian's `docker-registry` on loopback, stopped when dropped.
+pub(crate) struct Registry {
+    child: Child,
+    /// `localhost:PORT`
+    pub(crate) address: String,
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+impl Registry {
+    /// Starts one that keeps its files below `dir`; `None` where it is not installed.
+    pub(crate) fn start(dir: &Path) -> Option<Self> {
+        Self::with(dir, "", "")
+    }
+
+    /// The same, with more lines of configuration: in `http:`, and at the top.
+    pub(crate) fn with(dir: &Path, http: &str, top: &str) -> Option<Self> {
+        if !installed("docker-registry") {
+            return None;
+        }
+        fs::create_dir_all(dir).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = format!(
+            "version: 0.1\nstorage:\n  delete: {{enabled: true}}\n  filesystem: {{rootdirectory: {}}}\nhttp:\n  addr: 127.0.0.1:{port}\n{http}log: {{level: info}}\n{top}",
+            dir.join("data").display()
+        );
+        fs::write(dir.join("config.yml"), config).unwrap();
+        let log = fs::File::create(dir.join("log")).unwrap();
+        let child = Command::new("docker-registry")
+            .args(["serve", dir.join("config.yml").to_str().unwrap()])
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let registry = Self { child, address: format!("localhost:{port}") };
+        for _ in 0..200 {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Some(registry);
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        panic!("docker-registry does not listen");
+    }
+}
