@@ -150,3 +150,16 @@ fn auth_5_pushing_without_leave_is_told_with_the_way_out() {
 
 /// `user:secret`, as `htpasswd -B` writes it.
 const HTPASSWD: &str = "user:$2y$05$.bacTihnnrrwFXt9wAcJouBGTO5mAb4dbr7e5i5E.b.5S0Sy2PtyK\n";
+
+/// An image that was pushed from here lacks layers that only its base's repository has; it can be built upon all the same.
+#[test]
+fn an_image_that_was_only_pushed_is_a_base() {
+    let Some((mut kit, registry)) = machine() else { return };
+    push_base(&registry, 1 << 16);
+    kit.dockerfile(&format!("FROM {}/first/base:1\nLABEL a=b\n", registry.address));
+    build(&kit, &["-t", "only-pushed", "-o", &format!("type=registry,name={}/second/app:1", registry.address)]);
+    kit.file("a", "x").dockerfile("FROM only-pushed\nCOPY a /a\n");
+    let image = kit.build().succeeds();
+    assert_eq!(image.layer_digests().len(), 2);
+    assert!(image.file_of_image("/big").is_some());
+}

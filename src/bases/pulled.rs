@@ -31,12 +31,21 @@ impl Remote {
 /// An image of a registry.
 pub(super) struct Pulled {
     remote: Arc<Remote>,
+    store: Arc<Store>,
     name: Reference,
 }
 
 impl Pulled {
-    pub(super) fn new(remote: Arc<Remote>, name: Reference) -> Self {
-        Self { remote, name }
+    pub(super) fn new(remote: Arc<Remote>, store: Arc<Store>, name: Reference) -> Self {
+        Self { remote, store, name }
+    }
+
+    fn fetch_from(&self, name: &Reference, blob: &Descriptor) -> io::Result<Box<dyn Read + Send>> {
+        let hex = blob.digest.hex();
+        let task = self.remote.tasks.start(format!("pull {name} {}", &hex[..12]));
+        let opened = self.remote.registry.blob(name, blob);
+        let reader = opened.map_err(|error| io::Error::other(one_line(&error)))?;
+        Ok(task.watch(reader, blob.size))
     }
 
     /// Asks the registry what the name means now, and keeps that manifest or index.
@@ -82,11 +91,15 @@ impl BlobSource for Pulled {
     }
 
     fn fetch(&self, blob: &Descriptor) -> io::Result<Box<dyn Read + Send>> {
-        let hex = blob.digest.hex();
-        let task = self.remote.tasks.start(format!("pull {} {}", self.name, &hex[..12]));
-        let opened = self.remote.registry.blob(&self.name, blob);
-        let reader = opened.map_err(|error| io::Error::other(one_line(&error)))?;
-        Ok(task.watch(reader, blob.size))
+        // An image that was only pushed has layers of its base that nobody ever needed here.
+        let known = self.store.sources(&blob.digest)?;
+        for place in known.iter().filter_map(|place| place.parse::<Reference>().ok()) {
+            let is_own = (place.registry(), place.repository()) == (self.name.registry(), self.name.repository());
+            if !is_own && let Ok(reader) = self.fetch_from(&place, blob) {
+                return Ok(reader);
+            }
+        }
+        self.fetch_from(&self.name, blob)
     }
 }
 

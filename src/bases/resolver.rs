@@ -129,7 +129,7 @@ impl Resolver {
             self.store.resolve(name).map_err(Error::Store)?.filter(|top| self.store.has(&top.digest))
         };
         let shown = name.to_string();
-        let pulled = Pulled::new(Arc::clone(&self.remote), name.clone());
+        let pulled = Pulled::new(Arc::clone(&self.remote), Arc::clone(&self.store), name.clone());
         let top = match &known {
             Some(top) => top.clone(),
             None => pulled.resolve(&self.store)?,
