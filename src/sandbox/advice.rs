@@ -1,10 +1,10 @@
 //! What would give a stronger rung: the one setting of this machine that is in the way, as far as that can be told.
 
 use std::fs;
-use std::process::Command;
 
 use rustix::process::geteuid;
 
+use super::standing::in_path;
 use super::{Isolation, Standing};
 
 /// What to change for `isolation`, which has been refused.
@@ -39,7 +39,7 @@ fn user_namespaces() -> Option<String> {
             return Some(format!("run `sysctl -w {name}={allows}` as root"));
         }
     }
-    if Standing::current() == Standing::User || Standing::current() == Standing::Root {
+    if matches!(Standing::current(), Standing::User | Standing::Root) {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         return Some(if status.lines().any(|line| line.starts_with("Seccomp:") && line.ends_with('2')) {
             "let the seccomp profile of kiln's container allow unshare(2), or set `hostUsers: false` in the pod"
@@ -52,8 +52,7 @@ fn user_namespaces() -> Option<String> {
 }
 
 fn subordinate_ids() -> String {
-    let has = |program: &str| Command::new(program).output().is_ok();
-    if !has("newuidmap") || !has("newgidmap") {
+    if ["newuidmap", "newgidmap"].into_iter().any(|helper| in_path(helper).is_none()) {
         return "install `newuidmap` and `newgidmap` (package uidmap, or shadow-utils)".to_owned();
     }
     // In a namespace of one id, the user's own number is what stands outside.

@@ -27,40 +27,28 @@ const SHM_SIZE: u64 = 64 << 20;
 /// Hidden parts of `/sys`.
 const MASKED: [&str; 2] = ["firmware", "devices/virtual/powercap"];
 
-/// Mounts `/dev` at `place`.
+/// Mounts `/dev` at `place`, with `borrowed` nodes where none can be made.
 ///
 /// Only the nodes made here can be opened: each is a mount of its own, while the directory is mounted without devices, so
 /// that a step which makes a node for the machine's disk gains nothing.
-pub(super) fn mount_dev(
-    place: &OwnedFd,
-    shm_size: u64,
-    borrowed: Option<Borrowed>,
-) -> io::Result<Option<(OwnedFd, OwnedFd)>> {
+pub(super) fn mount_dev(place: &OwnedFd, shm_size: u64, borrowed: Option<Vec<OwnedFd>>) -> io::Result<()> {
     let dev = new("tmpfs", &[("mode", "0755"), ("size", "65536k")], MountAttrFlags::MOUNT_ATTR_NOSUID)?;
-    let (nodes, sys) = match borrowed {
-        None => (None, None),
-        Some(Borrowed { nodes, sys, proc }) => (Some(nodes), Some((sys, proc))),
-    };
+    let is_borrowed = borrowed.is_some();
     for (name, major, minor) in NODES {
-        let mode = Mode::from_raw_mode(0o666);
-        if nodes.is_some() {
-            rustix::fs::mknodat(&dev, name, FileType::RegularFile, mode, 0)?;
-        } else {
-            rustix::fs::mknodat(&dev, name, FileType::CharacterDevice, mode, makedev(major, minor))?;
-        }
+        let (kind, device) =
+            if is_borrowed { (FileType::RegularFile, 0) } else { (FileType::CharacterDevice, makedev(major, minor)) };
+        rustix::fs::mknodat(&dev, name, kind, Mode::from_raw_mode(0o666), device)?;
     }
     for (target, name) in LINKS {
         rustix::fs::symlinkat(target, &dev, name)?;
     }
     attach(&dev, place)?;
-    let is_borrowed = nodes.is_some();
-    let mut nodes = nodes.into_iter().flatten();
-    for (name, _, _) in NODES {
-        let node = match nodes.next() {
-            Some(node) => node,
-            None => duplicate(&dev, name)?,
-        };
-        attach_at(node, &dev, name)?;
+    let nodes = match borrowed {
+        Some(nodes) => nodes,
+        None => NODES.iter().map(|(name, _, _)| duplicate(&dev, *name)).collect::<Result<_, _>>()?,
+    };
+    for ((name, _, _), node) in NODES.iter().zip(nodes) {
+        attach_at(node, &dev, *name)?;
     }
     set_mount_attributes(&dev, MountAttrFlags::MOUNT_ATTR_NODEV, Below::No)?;
 
@@ -76,15 +64,17 @@ pub(super) fn mount_dev(
         rustix::fs::mkdirat(&dev, name, Mode::from_raw_mode(0o755))?;
         attach_at(mount, &dev, name)?;
     }
-    Ok(sys)
+    Ok(())
 }
 
-/// Mounts of this machine's device nodes and `/sys`, for a step whose user namespace can make none.
+/// Mounts of this machine's device nodes, `/sys` and `/proc`, for a step whose user namespace can make none.
 pub(super) struct Borrowed {
-    nodes: Vec<OwnedFd>,
-    sys: OwnedFd,
+    /// For [`mount_dev`], in the order of [`NODES`].
+    pub(super) nodes: Vec<OwnedFd>,
+    /// For [`mount_sys`].
+    pub(super) sys: OwnedFd,
     /// The kernel mounts a new one only where one can be seen whole: it is mounted over this one.
-    proc: OwnedFd,
+    pub(super) proc: OwnedFd,
 }
 
 impl Borrowed {

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, XattrFlags, fsetxattr};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
@@ -11,7 +11,7 @@ use rustix::mount::{
 };
 use rustix::path::Arg;
 
-use crate::rootfs::{CLAIM, Claim};
+use super::place::own;
 
 /// What no mount of a sandbox but `/dev` allows.
 pub(super) const PLAIN: MountAttrFlags =
@@ -102,13 +102,9 @@ impl Scratch {
         let how = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.root, &name, how, Mode::from_raw_mode(0o600))?;
         io::Write::write_all(&mut std::fs::File::from(file.try_clone()?), content)?;
-        match rustix::fs::fchown(&file, Some(Uid::from_raw(owner.0)), Some(Gid::from_raw(owner.1))) {
-            // An id that this user namespace does not know: on the rung `single-id` a claim stands for it. The memory of older
-            // kernels can hold none, and then the file is root's.
-            Err(Errno::INVAL) => {
-                let claim = Claim::owned(owner.0, owner.1);
-                let _older_kernel = fsetxattr(&file, CLAIM, claim.to_text().as_bytes(), XattrFlags::empty());
-            }
+        match own(&file, owner) {
+            // The memory of older kernels can hold no claim, and then the file is root's.
+            Err(Errno::NOTSUP) => {}
             result => result?,
         }
         rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;

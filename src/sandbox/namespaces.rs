@@ -136,8 +136,11 @@ impl<'a> Scene<'a> {
         output: OwnedFd,
     ) -> Result<Launch, SandboxError> {
         let dev = self.find("/dev", Missing::Directory)?;
-        let (sys, proc) =
-            devices::mount_dev(&dev.file, process.shm_size, self.borrowed.take()).doing("mount /dev")?.unzip();
+        let (nodes, sys, proc) = match self.borrowed.take() {
+            Some(borrowed) => (Some(borrowed.nodes), Some(borrowed.sys), Some(borrowed.proc)),
+            None => (None, None, None),
+        };
+        devices::mount_dev(&dev.file, process.shm_size, nodes).doing("mount /dev")?;
         let place = self.find("/sys", Missing::Directory)?;
         let masks = std::mem::take(&mut self.masks);
         devices::mount_sys(&place.file, masks, process.insecure, sys).doing("mount /sys")?;
@@ -153,8 +156,7 @@ impl<'a> Scene<'a> {
             }
             attach(mount, &place.file).map_err(|source| failed(target, source))?;
         }
-        let kept = if supervised.is_some() { Missing::Claimed(process.user) } else { Missing::Kept(process.user) };
-        let cwd = self.places.find(process.cwd, kept).doing("make the working directory")?;
+        let cwd = self.places.find(process.cwd, Missing::Kept(process.user)).doing("make the working directory")?;
         rustix::process::fchdir(&cwd.file).doing("enter the working directory")?;
         rustix::process::umask(Mode::from_raw_mode(0o022));
         let input = devices::open_null().doing("open /dev/null")?;

@@ -24,8 +24,17 @@ pub(super) enum Missing<'a> {
     File,
     /// A directory that stays, and its parents, owned by this user and group (RUN-11).
     Kept(&'a super::User),
-    /// The same where kiln can own files by one id only: the owner is recorded.
-    Claimed(&'a super::User),
+}
+
+/// Gives a file its owner. An id that this process's user namespace does not know becomes a claim.
+pub(super) fn own(file: impl AsFd, owner: (u32, u32)) -> Result<(), Errno> {
+    match rustix::fs::fchown(&file, Some(Uid::from_raw(owner.0)), Some(Gid::from_raw(owner.1))) {
+        Err(Errno::INVAL) => {
+            let claim = Claim::owned(owner.0, owner.1);
+            rustix::fs::fsetxattr(file, CLAIM, claim.to_text().as_bytes(), XattrFlags::empty())
+        }
+        result => result,
+    }
 }
 
 /// Where a path leads.
@@ -93,19 +102,9 @@ impl Places {
     fn make(&mut self, parent: &Rc<OwnedFd>, name: &[u8], is_directory: bool, missing: Missing<'_>) -> io::Result<()> {
         if let Missing::Kept(user) = missing {
             rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
-            let owner = (Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)));
-            rustix::fs::chownat(parent, name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW)?;
-            return Ok(());
-        }
-        if let Missing::Claimed(user) = missing {
-            rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
-            let claim = Claim::owned(user.uid, user.gid);
-            if !claim.is_plain() {
-                let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let made = rustix::fs::openat(parent, name, how, Mode::empty())?;
-                rustix::fs::fsetxattr(made, CLAIM, claim.to_text().as_bytes(), XattrFlags::empty())?;
-            }
-            return Ok(());
+            let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let made = rustix::fs::openat(parent, name, how, Mode::empty())?;
+            return Ok(own(made, (user.uid, user.gid))?);
         }
         keeping_time(parent, || {
             if is_directory {

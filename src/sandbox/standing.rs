@@ -12,8 +12,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use rustix::process::{getegid, geteuid};
+use rustix::thread::UnshareFlags;
 
-use super::{Isolation, sys_user};
+use super::{Isolation, sys, sys_user};
 
 /// What this process is to the machine. It decides what files on disk can be: see [`Standing::suffix`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -206,7 +207,8 @@ fn user_name(uid: u32) -> Option<String> {
     })
 }
 
-fn in_path(name: &str) -> Option<PathBuf> {
+/// A program of this machine.
+pub(super) fn in_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/bin:/bin"));
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
@@ -225,13 +227,11 @@ fn may_mount() -> bool {
 /// Yields why there is one id only, if so.
 fn unshare_and_map(many: Option<&Maps>) -> io::Result<Option<String>> {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
-    let mapped = match many {
+    match many {
         // The maps are written from outside, by a child that has stayed there.
-        Some(maps) => sys_user::unshare_user(Some(&|parent| maps.write(parent)))?,
-        None => sys_user::unshare_user(None)?,
-    };
-    if many.is_some() && mapped {
-        return Ok(None);
+        Some(maps) if sys_user::unshare_user(&|parent| maps.write(parent))? => return Ok(None),
+        Some(_) => {}
+        None => sys::unshare(UnshareFlags::NEWUSER)?,
     }
     fs::write("/proc/self/setgroups", "deny")?;
     fs::write("/proc/self/uid_map", format!("0 {uid} 1\n"))?;

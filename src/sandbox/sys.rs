@@ -124,7 +124,8 @@ pub(super) fn signal_process(pid: i32, signal: c_int) {
     unsafe { libc::kill(pid, signal) };
 }
 
-fn last_errno() -> Errno {
+/// Why the last system call of this thread failed.
+pub(super) fn last_errno() -> Errno {
     io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
 }
 

@@ -2,11 +2,12 @@
 #![expect(unsafe_code, reason = "seccomp notifications and other processes' memory have no safe form")]
 
 use std::ffi::{CStr, c_int};
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 use rustix::io::Errno;
+
+use super::sys::last_errno;
 
 /// A system call that waits for an answer.
 #[derive(Clone, Copy)]
@@ -37,10 +38,6 @@ pub(super) enum Answer {
 pub(super) const STAT_SIZE: usize = 144;
 /// Bytes of `struct statx`.
 pub(super) const STATX_SIZE: usize = 256;
-
-fn last_errno() -> Errno {
-    io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
-}
 
 /// Installs a filter in this process for good, and yields the descriptor from which its calls are received. Needs
 /// `CAP_SYS_ADMIN`.

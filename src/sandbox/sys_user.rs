@@ -10,11 +10,7 @@ use super::sys;
 
 /// Moves this process, which must have one thread only, into a new user namespace. `map` is then run in a child that has
 /// stayed outside, with this process's id; yields whether it said that it succeeded.
-pub(super) fn unshare_user(map: Option<&dyn Fn(u32) -> bool>) -> io::Result<bool> {
-    let Some(map) = map else {
-        sys::unshare(UnshareFlags::NEWUSER)?;
-        return Ok(false);
-    };
+pub(super) fn unshare_user(map: &dyn Fn(u32) -> bool) -> io::Result<bool> {
     let (go, ready) = pipe_with(PipeFlags::CLOEXEC)?;
     let parent = std::process::id();
     // SAFETY: the process has one thread, so the child may do whatever this process may.

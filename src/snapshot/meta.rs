@@ -138,9 +138,10 @@ pub(super) fn is_opaque(path: &Path) -> bool {
     [OPAQUE, USER_OPAQUE].iter().any(|name| lgetxattr(path, *name, &mut value[..]) == Ok(1) && value == *b"y")
 }
 
-/// Mode, owner, time and attributes of what stands at `path`; overlayfs's own attributes are left out.
-pub(super) fn read_meta(path: &Path, stat: &std::fs::Metadata) -> io::Result<Meta> {
-    let claim = claim_of(path).unwrap_or_else(|| Claim::owned(stat.uid(), stat.gid()));
+/// Mode, owner, time and attributes of what stands at `path`; overlayfs's own attributes are left out. What was claimed of
+/// it ([`read_claim`]) counts.
+pub(super) fn read_meta(path: &Path, stat: &std::fs::Metadata, claim: Option<Claim>) -> io::Result<Meta> {
+    let claim = claim.unwrap_or_else(|| Claim::owned(stat.uid(), stat.gid()));
     Ok(Meta {
         mode: stat.mode() & 0o7777,
         uid: claim.uid,

@@ -42,7 +42,7 @@ impl Reader<'_> {
             if is_whiteout(&stat) {
                 self.root.remove(&place);
             } else if stat.is_dir() {
-                let meta = read_meta(&path, &stat)?;
+                let meta = read_meta(&path, &stat, read_claim(&path, &stat, self.claims))?;
                 let opaque = is_opaque(&path);
                 match self.root.directory_mut(&place) {
                     Some(there) => {
@@ -90,11 +90,8 @@ pub(super) fn read_inode(
     files: &Arc<dyn Files>,
     claims: &Claims,
 ) -> io::Result<Option<Inode>> {
-    let mut meta = read_meta(path, stat)?;
     let claim = read_claim(path, stat, claims);
-    if let Some(claim) = claim {
-        (meta.uid, meta.gid) = (claim.uid, claim.gid);
-    }
+    let meta = read_meta(path, stat, claim)?;
     let kind = match claim.and_then(|claim| claim.device) {
         Some(device) => Some(device.kind()),
         None => read_kind(path, place, stat, files)?,

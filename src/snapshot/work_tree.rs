@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::rootfs::{Change, Changes, Claims, Directory, Files, Inode, Kind, Node, RootFs, RootPath};
 
 use super::TreeFiles;
-use super::meta::{read_meta, set_meta};
+use super::meta::{read_claim, read_meta, set_meta};
 use super::overlay::read_inode;
 use super::write::write_inode;
 
@@ -183,7 +183,7 @@ impl WorkTree {
         let meta = if place.is_root() {
             before.map(|before| before.meta.clone()).unwrap_or_default()
         } else {
-            read_meta(path, &stat)?
+            read_meta(path, &stat, read_claim(path, &stat, links.claims))?
         };
         Ok(Directory { meta, children }.into())
     }

@@ -10,21 +10,14 @@ use crate::rootfs::CLAIM;
 use crate::sandbox::sys_notify::{Answer, Call, is_waiting, read_memory, write_memory};
 
 use super::credentials::{Credentials, Ids};
-use super::place::{Place, read_string};
+use super::place::{EMPTY_PATH, NO_FOLLOW, Place, low, read_string};
 use super::{Supervisor, making};
 
 /// `AT_FDCWD` as an argument.
 const HERE: u64 = libc::AT_FDCWD.cast_unsigned() as u64;
-const NO_FOLLOW: u64 = libc::AT_SYMLINK_NOFOLLOW.cast_unsigned() as u64;
-const EMPTY_PATH: u64 = libc::AT_EMPTY_PATH.cast_unsigned() as u64;
 
 /// The most groups that a process can have (`NGROUPS_MAX`).
 const MAX_GROUPS: usize = 65_536;
-
-/// The lower half of an argument, which is all that 32-bit parameters have.
-fn low(argument: u64) -> u32 {
-    u32::try_from(argument & 0xffff_ffff).unwrap_or_default()
-}
 
 impl Supervisor<'_> {
     /// The answer to a call.
@@ -125,7 +118,7 @@ impl Supervisor<'_> {
         let Ok(place) = place else { return Answer::Continue };
         // The path is a descriptor's where it was empty, and then no link is at its end.
         let kept = low(flags & !(NO_FOLLOW | EMPTY_PATH)) | place.flags().bits();
-        match self.owners.statx(&place, i32::from_ne_bytes(kept.to_ne_bytes()), low(mask)) {
+        match self.owners.statx(&place, kept.cast_signed(), low(mask)) {
             Some(Ok(bytes)) => write(call, buffer, &bytes, 0),
             Some(Err(_)) | None => Answer::Continue,
         }

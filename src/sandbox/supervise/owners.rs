@@ -102,7 +102,7 @@ impl<'a> Owners<'a> {
     /// The bytes of `struct stat` of a file about which something was recorded.
     pub(super) fn stat(&self, place: &Place) -> Option<Result<[u8; STAT_SIZE], Errno>> {
         let claim = self.claim(place)?;
-        let flags = i32::from_ne_bytes(place.flags().bits().to_ne_bytes());
+        let flags = place.flags().bits().cast_signed();
         Some(sys_notify::stat(&place.path, flags).map(|mut bytes| {
             let (mode, owner, device) = if cfg!(target_arch = "x86_64") { (24, 28, 40) } else { (16, 24, 32) };
             put(&mut bytes, owner, claim.uid);

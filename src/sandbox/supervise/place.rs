@@ -16,6 +16,16 @@ const PATH_MAX: usize = 4096;
 /// Paths are read up to such borders, as the memory behind the next one may not be there.
 const PAGE: u64 = 4096;
 
+/// `AT_SYMLINK_NOFOLLOW` as an argument.
+pub(super) const NO_FOLLOW: u64 = libc::AT_SYMLINK_NOFOLLOW.cast_unsigned() as u64;
+/// `AT_EMPTY_PATH` as an argument.
+pub(super) const EMPTY_PATH: u64 = libc::AT_EMPTY_PATH.cast_unsigned() as u64;
+
+/// The lower half of an argument, which is all that 32-bit parameters have.
+pub(super) fn low(argument: u64) -> u32 {
+    u32::try_from(argument & 0xffff_ffff).unwrap_or_default()
+}
+
 /// A path, and whether a link at its end is followed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Place {
@@ -48,12 +58,12 @@ impl Place {
     /// What `path` leads to from the directory `descriptor` of a thread. With `AT_EMPTY_PATH`, an empty path is the
     /// descriptor itself.
     pub(super) fn at(thread: u32, descriptor: u64, path: &[u8], flags: u64) -> Result<Self, Errno> {
-        let follow = flags & u64::from(libc::AT_SYMLINK_NOFOLLOW.cast_unsigned()) == 0;
+        let follow = flags & NO_FOLLOW == 0;
         // Descriptors are numbers of 32 bits, whatever stands above them in the register.
-        let descriptor = i32::from_ne_bytes(u32::try_from(descriptor & 0xffff_ffff).unwrap_or_default().to_ne_bytes());
+        let descriptor = low(descriptor).cast_signed();
         let mut bytes = Vec::with_capacity(path.len() + 24);
         if path.is_empty() {
-            if flags & u64::from(libc::AT_EMPTY_PATH.cast_unsigned()) == 0 {
+            if flags & EMPTY_PATH == 0 {
                 return Err(Errno::NOENT);
             }
             return Self::opened(thread, descriptor);
