@@ -1,6 +1,6 @@
 use std::io::Read;
 
-use crate::image::{Descriptor, Digest, Document, ImageConfig, Manifest, Platform};
+use crate::image::{Descriptor, Digest, Document, ImageConfig, Manifest, Platform, platforms_of};
 use crate::store::Store;
 
 use super::Error;
@@ -87,14 +87,7 @@ pub(super) fn pick(
 
 /// D-27.
 pub(super) fn no_platform(name: &str, wanted: &Platform, entries: &[Descriptor]) -> Error {
-    let mut present: Vec<String> = Vec::new();
-    let known = entries.iter().filter_map(|entry| entry.platform.as_ref()).filter(|has| has.os != "unknown");
-    for platform in known.map(Platform::to_string) {
-        if !present.contains(&platform) {
-            present.push(platform);
-        }
-    }
-    Error::Platform { name: name.to_owned(), wanted: Box::new(wanted.clone()), present }
+    Error::Platform { name: name.to_owned(), wanted: Box::new(wanted.clone()), present: platforms_of(entries) }
 }
 
 /// Reads a document and sees that it is the one meant (ARC-8).

@@ -94,8 +94,9 @@ impl BlobSource for Pulled {
         // An image that was only pushed has layers of its base that nobody ever needed here.
         let known = self.store.sources(&blob.digest)?;
         for place in known.iter().filter_map(|place| place.parse::<Reference>().ok()) {
-            let is_own = (place.registry(), place.repository()) == (self.name.registry(), self.name.repository());
-            if !is_own && let Ok(reader) = self.fetch_from(&place, blob) {
+            if place.place() != self.name.place()
+                && let Ok(reader) = self.fetch_from(&place, blob)
+            {
                 return Ok(reader);
             }
         }

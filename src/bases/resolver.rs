@@ -146,7 +146,7 @@ impl Resolver {
 
     /// Where the layers can be had once this build is over, and mounted from when the image is pushed.
     fn remember_source(&self, name: &Reference, image: &BaseImage, is_new: bool) -> std::io::Result<()> {
-        let place = format!("{}/{}", name.registry(), name.repository());
+        let place = name.place();
         for (_, layer) in &image.layers {
             if is_new || !(self.store.has(&layer.digest) || self.store.has_source(&layer.digest)) {
                 self.store.put_source(&layer.digest, &place)?;

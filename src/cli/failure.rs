@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use crate::build::{BuildError, SourceText};
 use crate::dockerfile::{Diagnostic, Severity};
-use crate::registry;
 use crate::store::StoreError;
 use crate::transfer;
 
@@ -205,12 +204,6 @@ impl From<transfer::Error> for Failure {
         }
         let failure = Self::of(Kind::Machine, chain(&error), &error);
         Self { hint: error.help().or(failure.hint), ..failure }
-    }
-}
-
-impl From<registry::Error> for Failure {
-    fn from(error: registry::Error) -> Self {
-        Self::from(transfer::Error::from(error))
     }
 }
 

@@ -15,7 +15,7 @@ use super::{build, options, out, signals, values};
 
 /// The store, and the way to registries.
 pub(super) struct Session {
-    pub(super) store: Arc<Store>,
+    store: Arc<Store>,
     pub(super) transfer: Transfer,
     sink: SharedSink,
 }
@@ -41,17 +41,12 @@ impl Session {
 
     /// What `name` names in the store.
     pub(super) fn stored(&self, name: &Reference) -> Result<Descriptor, Failure> {
-        stored(&self.store, name)
+        let found = self.store.resolve(name).map_err(|error| Failure::store("cannot read the store", &error))?;
+        found.ok_or_else(|| {
+            let hint = "`kiln build -t` makes an image, `kiln pull` fetches one";
+            Failure::usage(format!("there is no image `{}` in the store", name.familiar()), Some(hint))
+        })
     }
-}
-
-/// What `name` names in the store.
-pub(super) fn stored(store: &Store, name: &Reference) -> Result<Descriptor, Failure> {
-    let found = store.resolve(name).map_err(|error| Failure::store("cannot read the store", &error))?;
-    found.ok_or_else(|| {
-        let hint = "`kiln build -t` makes an image, `kiln pull` fetches one";
-        Failure::usage(format!("there is no image `{}` in the store", name.familiar()), Some(hint))
-    })
 }
 
 /// One platform, by default this machine's, or all of them.

@@ -268,6 +268,18 @@ impl Index {
     }
 }
 
+/// The platforms that entries of an index are for, each once, in their order; attestations (platform `unknown`) are left out.
+pub fn platforms_of(entries: &[Descriptor]) -> Vec<String> {
+    let mut platforms: Vec<String> = Vec::new();
+    let known = entries.iter().filter_map(|entry| entry.platform.as_ref()).filter(|has| has.os != "unknown");
+    for platform in known.map(Platform::to_string) {
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    platforms
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -47,6 +47,11 @@ impl Reference {
         short.strip_prefix("library/").unwrap_or(short).to_owned()
     }
 
+    /// `registry/repository`: where the image is, whatever it is called there.
+    pub fn place(&self) -> String {
+        format!("{}/{}", self.registry(), self.repository())
+    }
+
     /// The image of that digest in the same repository, without a tag.
     #[must_use]
     pub fn with_digest(&self, digest: &Digest) -> Self {

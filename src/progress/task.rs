@@ -36,11 +36,6 @@ impl Tasks {
         let outcome = Mutex::new(Outcome::Failed);
         Task { id, sink: Arc::clone(&self.sink), began: Instant::now(), outcome, told: AtomicU64::new(0) }
     }
-
-    /// Tells of something that is about no task.
-    pub fn warn(&self, text: String) {
-        self.sink.event(Event::Warning(text));
-    }
 }
 
 impl Task {

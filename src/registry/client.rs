@@ -1,13 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 
 use crate::image::{Descriptor, Digest, Document, MediaType, Reference, Wire};
 
 use super::access::Access;
-use super::connection::{Connection, Scopes};
+use super::connection::{Connection, Scopes, lock};
 use super::credentials::Credentials;
 use super::download::Download;
 use super::error::Doing;
@@ -88,7 +88,7 @@ impl Registry {
     }
 
     /// Asks for a blob to be put into the repository of `name`: it may be there, or in one of the repositories `others` of the
-    /// same registry. `false` when it has to be sent.
+    /// same registry. `None` when it has to be sent.
     pub fn has_or_mounts(&self, name: &Reference, blob: &Descriptor, others: &[String]) -> Result<Option<Sent>, Error> {
         self.at(name, Doing::Push, |connection| {
             let upload = upload(connection, name, blob);
@@ -96,8 +96,7 @@ impl Registry {
                 return Ok(Some(Sent::Present));
             }
             for other in others.iter().filter(|other| *other != name.repository()) {
-                // A registry that cannot mount has begun an upload, which it will forget.
-                if upload.mount(other).is_ok_and(|mounted| mounted.is_ok()) {
+                if upload.mount(other).unwrap_or(false) {
                     return Ok(Some(Sent::Mounted));
                 }
             }
@@ -113,7 +112,7 @@ impl Registry {
         content: &dyn Content,
         told: &Told,
     ) -> Result<(), Error> {
-        self.at(name, Doing::Push, |connection| upload(connection, name, blob).send(None, content, told))
+        self.at(name, Doing::Push, |connection| upload(connection, name, blob).send(content, told))
     }
 
     /// Sends a manifest or index, of which the registry has all blobs. It gets the tag of `name`, if that has one.
@@ -208,10 +207,6 @@ fn limited(response: reqwest::blocking::Response) -> Result<Vec<u8>, Fault> {
         return Err(Fault::Nonsense("a manifest of more than 16 MiB".to_owned()));
     }
     Ok(bytes)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An error as one of I/O.

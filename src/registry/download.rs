@@ -62,7 +62,7 @@ impl Read for Download {
             return Ok(0);
         }
         loop {
-            let fault = match self.read_once(buffer) {
+            let mut fault = match self.read_once(buffer) {
                 Ok(0) if self.done < self.size => io::Error::from(io::ErrorKind::UnexpectedEof).into(),
                 Ok(count) => {
                     self.done += count as u64;
@@ -75,7 +75,6 @@ impl Read for Download {
                 Err(_) if self.done >= self.size => return Ok(0),
                 Err(error) => Fault::Io(error),
             };
-            let mut fault = fault;
             loop {
                 if self.tried + 1 >= TRIES || !fault.worth_another_try() || !wait_before_retry(self.tried, &fault) {
                     return Err(match fault {

@@ -27,7 +27,7 @@ struct Answer {
 /// What the helper `name` keeps for `server`. A helper that is missing, fails or knows nothing gives none, as for `docker`:
 /// most images are public.
 pub(super) fn ask(name: &str, server: &str) -> Option<Credential> {
-    let answer = call(name, "get", server.as_bytes())?;
+    let answer = call(name, server)?;
     let answer: Answer = serde_json::from_slice(&answer).ok()?;
     Some(match answer.username.as_str() {
         IDENTITY_TOKEN => Credential::IdentityToken(answer.secret),
@@ -35,12 +35,13 @@ pub(super) fn ask(name: &str, server: &str) -> Option<Credential> {
     })
 }
 
-fn call(name: &str, verb: &str, input: &[u8]) -> Option<Vec<u8>> {
+/// What the helper writes.
+fn call(name: &str, server: &str) -> Option<Vec<u8>> {
     if name.contains('/') {
         return None;
     }
     let mut child = Command::new(format!("docker-credential-{name}"))
-        .arg(verb)
+        .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -48,11 +49,11 @@ fn call(name: &str, verb: &str, input: &[u8]) -> Option<Vec<u8>> {
         .ok()?;
     let (stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
     let (sender, answers) = mpsc::channel();
-    let input = input.to_vec();
+    let server = server.to_owned();
     thread::spawn(move || {
         let mut stdin = stdin;
         let mut answer = Vec::new();
-        let asked = stdin.write_all(&input);
+        let asked = stdin.write_all(server.as_bytes());
         drop(stdin);
         let read = stdout.take(MAX_ANSWER).read_to_end(&mut answer);
         let _nobody_waits = sender.send(asked.and(read).map(|_| answer));

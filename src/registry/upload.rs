@@ -36,15 +36,13 @@ pub trait Content: Send + Sync {
 /// Takes the number of bytes that have been sent so far: after a failure it may be less than before.
 pub type Told = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// How a blob got to a registry.
+/// How a registry came to have a blob that was not sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sent {
     /// It was there.
     Present,
     /// The registry had it in another repository.
     Mounted,
-    /// It was sent.
-    Uploaded,
 }
 
 /// An upload to one repository.
@@ -70,13 +68,13 @@ impl Upload<'_> {
         }
     }
 
-    /// Asks for the blob out of another repository of the same registry. `Err` holds the URL of the upload that has begun
-    /// instead.
-    pub(super) fn mount(&self, from: &str) -> Result<Result<(), Url>, Fault> {
+    /// Asks for the blob out of another repository of the same registry. One that cannot mount it has begun an upload instead,
+    /// which it will forget.
+    pub(super) fn mount(&self, from: &str) -> Result<bool, Fault> {
         let scopes = self.scopes.clone().and_pull(from);
         let path = format!("/v2/{}/blobs/uploads/?mount={}&from={from}", self.repository, self.blob.digest);
         let response = patiently(|| self.connection.send(&scopes, &path, post))?;
-        if response.status() == StatusCode::CREATED { Ok(Ok(())) } else { location(&response).map(Err) }
+        Ok(response.status() == StatusCode::CREATED)
     }
 
     fn begin(&self) -> Result<(Url, Option<u64>), Fault> {
@@ -86,12 +84,9 @@ impl Upload<'_> {
         Ok((location(&response)?, least.and_then(|value| value.to_str().ok()?.parse().ok())))
     }
 
-    /// Sends the bytes to the upload at `place`, or to a new one.
-    pub(super) fn send(&self, place: Option<Url>, content: &dyn Content, told: &Told) -> Result<(), Fault> {
-        let (mut place, least) = match place {
-            Some(place) => (place, None),
-            None => self.begin()?,
-        };
+    /// Sends the bytes.
+    pub(super) fn send(&self, content: &dyn Content, told: &Told) -> Result<(), Fault> {
+        let (mut place, least) = self.begin()?;
         let mut fault = match self.send_whole(&place, content, told) {
             Ok(()) => return Ok(()),
             Err(fault) if !may_go_on(&fault) => return Err(fault),

@@ -1,5 +1,5 @@
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
@@ -96,20 +96,8 @@ impl Store {
         }
         let mut writer = self.new_blob()?;
         // One byte more than promised is enough to see that a body is too long.
-        let mut reader = source.fetch(blob)?.take(blob.size.saturating_add(1));
-        let mut buffer = vec![0; BUFFER];
-        let mut copied = 0;
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => {
-                    writer.write_all(&buffer[..count])?;
-                    copied += count as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let reader = source.fetch(blob)?.take(blob.size.saturating_add(1));
+        let copied = io::copy(&mut BufReader::with_capacity(BUFFER, reader), &mut writer)?;
         if copied != blob.size {
             let more = if copied > blob.size { "more" } else { "fewer" };
             let message = format!("blob {} has {more} bytes than the {} its manifest promises", blob.digest, blob.size);

@@ -6,6 +6,7 @@ mod pull;
 mod push;
 mod tree;
 
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::progress::{Cancel, SharedSink, Tasks};
@@ -31,5 +32,20 @@ impl Transfer {
     /// Moves images into and out of `store`. Nothing is asked yet.
     pub fn new(store: Arc<Store>, registry: Arc<Registry>, sink: SharedSink, cancel: Cancel) -> Self {
         Self { store, registry, tasks: Tasks::new(sink, FIRST_TASK), cancel }
+    }
+}
+
+/// Bytes of which no more are read once the user has stopped the transfer.
+struct Stoppable<R> {
+    reader: R,
+    cancel: Cancel,
+}
+
+impl<R: Read> Read for Stoppable<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.cancel.is_set() {
+            return Err(io::Error::other("the transfer was stopped"));
+        }
+        self.reader.read(buffer)
     }
 }

@@ -1,13 +1,12 @@
 use std::io::{self, Read};
 
-use crate::image::{Descriptor, Document, Index, Platform, Reference};
+use crate::image::{Descriptor, Document, Index, Platform, Reference, platforms_of};
 use crate::progress::Outcome;
 use crate::store::BlobSource;
 
 use super::parallel::each;
-use super::push::place;
 use super::tree::is_document;
-use super::{Error, Transfer, Tree};
+use super::{Error, Stoppable, Transfer, Tree};
 
 /// How much of an image that is several is wanted.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,12 +29,12 @@ impl Transfer {
             return Err(Error::Damaged { name: name.to_string(), expected, found: top.digest });
         }
         self.store.put_blob(&resolved.bytes).map_err(Error::Store)?;
-        self.store.put_source(&top.digest, &place(name)).map_err(Error::Store)?;
+        self.store.put_source(&top.digest, &name.place()).map_err(Error::Store)?;
         task.ends(Outcome::Done);
         drop(task);
         let wanted = self.wanted(name, &top, extent)?;
         for digest in wanted.digests() {
-            self.store.put_source(digest, &place(name)).map_err(Error::Store)?;
+            self.store.put_source(digest, &name.place()).map_err(Error::Store)?;
         }
         self.complete(&wanted)?;
         self.store.tag(name, &top).map_err(Error::Store)?;
@@ -46,10 +45,10 @@ impl Transfer {
     pub fn wanted(&self, name: &Reference, top: &Descriptor, extent: &Extent) -> Result<Tree, Error> {
         let shown = name.to_string();
         let Extent::Platform(platform) = extent else { return self.tree(&shown, top) };
+        let above = self.store.sources(&top.digest).map_err(Error::Store)?;
         let mut at = top.clone();
         loop {
-            // A tree of one document, which is fetched if it has to be.
-            let bytes = self.document(&shown, &at, top)?;
+            let bytes = self.document(&shown, &at, &above)?;
             let document = Document::from_json(&bytes)
                 .map_err(|error| Error::NotAnImage { name: shown.clone(), reason: error.to_string() })?;
             match document {
@@ -60,24 +59,6 @@ impl Transfer {
                 }
             }
         }
-    }
-
-    fn document(&self, name: &str, at: &Descriptor, top: &Descriptor) -> Result<Vec<u8>, Error> {
-        if let Ok(bytes) = self.store.read_blob(&at.digest) {
-            return Ok(bytes);
-        }
-        for source in self.store.sources(&top.digest).map_err(Error::Store)? {
-            let Ok(repository) = source.parse::<Reference>() else { continue };
-            let bytes = self.registry.manifest(&repository, &at.digest)?;
-            let found = crate::image::Digest::of(&bytes);
-            if found != at.digest {
-                return Err(Error::Damaged { name: name.to_owned(), expected: at.digest, found });
-            }
-            self.store.put_blob(&bytes).map_err(Error::Store)?;
-            self.store.put_source(&at.digest, &source).map_err(Error::Store)?;
-            return Ok(bytes);
-        }
-        Err(Error::Missing { digest: at.digest })
     }
 
     /// Sees that all blobs of a tree are in the store.
@@ -113,31 +94,15 @@ struct Remote<'a> {
 impl BlobSource for Remote<'_> {
     fn fetch(&self, blob: &Descriptor) -> io::Result<Box<dyn Read + Send>> {
         let hex = blob.digest.hex();
-        let task = self.transfer.tasks.start(format!("pull {} {}", place(self.name), &hex[..12]));
+        let task = self.transfer.tasks.start(format!("pull {} {}", self.name.place(), &hex[..12]));
         let reader = self.transfer.registry.blob(self.name, blob)?;
         let cancel = self.transfer.cancel.clone();
         Ok(task.watch(Box::new(Stoppable { reader, cancel }), blob.size))
     }
 }
 
-struct Stoppable {
-    reader: Box<dyn Read + Send>,
-    cancel: crate::progress::Cancel,
-}
-
-impl Read for Stoppable {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.cancel.is_set() {
-            return Err(io::Error::other("the transfer was stopped"));
-        }
-        self.reader.read(buffer)
-    }
-}
-
 /// D-27.
 fn no_platform(name: &str, wanted: &Platform, index: &Index) -> Error {
-    let known = index.manifests.iter().filter_map(|entry| entry.platform.as_ref()).filter(|has| has.os != "unknown");
-    let mut present: Vec<String> = known.map(Platform::to_string).collect();
-    present.dedup();
+    let present = platforms_of(&index.manifests);
     Error::Platform { name: name.to_owned(), wanted: Box::new(wanted.clone()), present }
 }

@@ -2,12 +2,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use crate::image::{Descriptor, Digest, Reference};
-use crate::progress::Outcome;
+use crate::progress::{Cancel, Outcome};
 use crate::registry::{Content, Sent, Told};
 use crate::store::Store;
 
 use super::parallel::each;
-use super::{Error, Transfer, Tree};
+use super::{Error, Stoppable, Transfer, Tree};
 
 impl Transfer {
     /// Sends an image of the store to the registries of `names`, under each of them. Blobs that a registry has are not sent;
@@ -31,7 +31,7 @@ impl Transfer {
         let task = self.tasks.start(format!("push {name}"));
         self.registry.push_manifest(name, top, bytes)?;
         task.note(format!("{} {}", top.digest, top.size));
-        let repository = place(name);
+        let repository = name.place();
         for digest in tree.digests() {
             self.store.put_source(digest, &repository).map_err(Error::Store)?;
         }
@@ -41,7 +41,7 @@ impl Transfer {
 
     fn push_blob(&self, name: &Reference, blob: &Descriptor) -> Result<(), Error> {
         let hex = blob.digest.hex();
-        let task = Arc::new(self.tasks.start(format!("push {}/{} {}", name.registry(), name.repository(), &hex[..12])));
+        let task = Arc::new(self.tasks.start(format!("push {} {}", name.place(), &hex[..12])));
         let sources = self.store.sources(&blob.digest).map_err(Error::Store)?;
         let prefix = format!("{}/", name.registry());
         let here: Vec<String> =
@@ -73,36 +73,17 @@ impl Transfer {
     }
 }
 
-/// Registry and repository of a name.
-pub(super) fn place(name: &Reference) -> String {
-    format!("{}/{}", name.registry(), name.repository())
-}
-
 /// A blob of the store that is sent. What was damaged on disk is refused by the registry, which checks the digest.
 struct StoredBlob {
     store: Arc<Store>,
     digest: Digest,
-    cancel: crate::progress::Cancel,
+    cancel: Cancel,
 }
 
 impl Content for StoredBlob {
     fn open(&self, start: u64) -> io::Result<Box<dyn Read + Send>> {
         let mut file = self.store.open_blob(&self.digest)?;
         file.seek(SeekFrom::Start(start))?;
-        Ok(Box::new(Stoppable { file, cancel: self.cancel.clone() }))
-    }
-}
-
-struct Stoppable {
-    file: std::fs::File,
-    cancel: crate::progress::Cancel,
-}
-
-impl Read for Stoppable {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.cancel.is_set() {
-            return Err(io::Error::other("the transfer was stopped"));
-        }
-        self.file.read(buffer)
+        Ok(Box::new(Stoppable { reader: file, cancel: self.cancel.clone() }))
     }
 }

@@ -81,23 +81,41 @@ impl Transfer {
     /// The tree of an image of the store. Documents that the store does not hold are fetched from where the one above them
     /// came from.
     pub fn tree(&self, name: &str, top: &Descriptor) -> Result<Tree, Error> {
-        let sources = self.store.sources(&top.digest).map_err(Error::Store)?;
-        Tree::walk(name, top, &mut |document| {
-            if let Ok(bytes) = self.store.read_blob(&document.digest) {
-                return Ok(bytes);
-            }
-            let own = self.store.sources(&document.digest).map_err(Error::Store)?;
-            for place in own.iter().chain(&sources) {
-                let Ok(repository) = place.parse::<Reference>() else { continue };
-                if let Ok(bytes) = self.registry.manifest(&repository, &document.digest)
-                    && Digest::of(&bytes) == document.digest
-                {
+        let above = self.store.sources(&top.digest).map_err(Error::Store)?;
+        Tree::walk(name, top, &mut |document| self.document(name, document, &above))
+    }
+
+    /// The bytes of a document, fetched and kept unless the store holds it: from repositories that are known to have it, else
+    /// from `above`, which have had the one that names it.
+    pub(super) fn document(&self, name: &str, at: &Descriptor, above: &[String]) -> Result<Vec<u8>, Error> {
+        if let Ok(bytes) = self.store.read_blob(&at.digest) {
+            return Ok(bytes);
+        }
+        let own = self.store.sources(&at.digest).map_err(Error::Store)?;
+        let mut failed = None;
+        for place in own.iter().chain(above) {
+            let Ok(repository) = place.parse::<Reference>() else { continue };
+            match self.fetch_document(name, &repository, at) {
+                Ok(bytes) => {
                     self.store.put_blob(&bytes).map_err(Error::Store)?;
+                    self.store.put_source(&at.digest, place).map_err(Error::Store)?;
                     return Ok(bytes);
                 }
+                Err(error) => {
+                    failed.get_or_insert(error);
+                }
             }
-            Err(Error::Missing { digest: document.digest })
-        })
+        }
+        Err(failed.unwrap_or(Error::Missing { digest: at.digest }))
+    }
+
+    fn fetch_document(&self, name: &str, repository: &Reference, at: &Descriptor) -> Result<Vec<u8>, Error> {
+        let bytes = self.registry.manifest(repository, &at.digest)?;
+        let found = Digest::of(&bytes);
+        if found != at.digest {
+            return Err(Error::Damaged { name: name.to_owned(), expected: at.digest, found });
+        }
+        Ok(bytes)
     }
 }
 
