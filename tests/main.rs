@@ -14,6 +14,7 @@ mod pinned;
 mod push;
 mod rooms;
 mod round_trip;
+mod rules;
 mod secrets;
 mod standard_input;
 mod stopped;

@@ -55,7 +55,7 @@ mod tests {
             let said = not_run(&crate::dockerfile::parse(text.as_bytes()).file, &arguments);
             match told {
                 Some(frontend) => {
-                    assert!(said.expect(text).starts_with(&format!("the frontend {frontend} is")), "{text}")
+                    assert!(said.expect(text).starts_with(&format!("the frontend {frontend} is")), "{text}");
                 }
                 None => assert_eq!(said, None, "{text}"),
             }

@@ -160,3 +160,29 @@ fn onb_6_triggers_are_instructions_like_others() {
     assert_eq!((content(&image, "/t").as_str(), content(&image, "/u").as_str()), ("t\n", "1\n"));
     assert_eq!(image.layer_digests().len(), 3);
 }
+
+#[test]
+fn run_32_and_34_options_are_judged_where_they_are_used() {
+    let unreachable = "FROM scratch AS unused\nRUN --mount=type=cache,target=/m,mode=rwx x\nFROM scratch\nLABEL a=b\n";
+    scratch(unreachable, &[]);
+    for (option, message) in [
+        ("type=cache,target=/m,mode=0980", "invalid value 0980 for mode"),
+        ("type=cache,target=/m,mode=40000000000000", "invalid value 40000000000000 for mode"),
+        ("type=cache,target=/m,uid=0x1", "invalid value 0x1 for uid"),
+        ("type=cache,target=/m,gid=4294967296", "invalid value 4294967296 for gid"),
+        ("type=bind,target=/m,uid=1", "uid not allowed for \"bind\" type mounts"),
+        ("type=tmpfs,target=/m,gid=1", "gid not allowed for \"tmpfs\" type mounts"),
+    ] {
+        let text = format!("FROM scratch\nRUN --mount={option} x\n");
+        Kit::new().dockerfile(&text).build().fails_with(1, &[message, "Dockerfile:2:"]);
+    }
+}
+
+#[test]
+fn run_42_a_cache_outlives_builds_and_no_cache() {
+    let Some(mut kit) = Kit::with_busybox() else { return };
+    let count = "FROM busybox\nRUN --mount=type=cache,target=/c echo x >> /c/n; wc -l < /c/n > /x\n";
+    assert_eq!(content(&kit.dockerfile(count).build().succeeds(), "/x").trim(), "1");
+    assert_eq!(content(&kit.flag(&["--no-cache"]).build().succeeds(), "/x").trim(), "2");
+    assert_eq!(content(&kit.new_store().build().succeeds(), "/x").trim(), "1", "an empty cache will do");
+}
