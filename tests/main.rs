@@ -5,6 +5,7 @@ mod build;
 mod caching;
 mod checks;
 mod command_line;
+mod corpus;
 mod diagnostics;
 mod isolation;
 mod kit;
