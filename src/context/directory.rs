@@ -3,7 +3,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags, open, openat};
+use rustix::io::Errno;
 
 use crate::rootfs::{Files, Kind, RootFs, RootPath, Time};
 use crate::snapshot::TreeFiles;
@@ -109,6 +110,15 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
         None => (b"", path),
     }
+}
+
+/// All files of `dir`, without ignore rules and without remembering anything; `files` opens them by their paths below it.
+pub fn read_tree(dir: &Path, files: &Arc<dyn Files>, threads: usize) -> Result<RootFs, ContextError> {
+    let failure = |source: Errno| ContextError::Open { path: dir.to_owned(), source: source.into() };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let top = open(dir, flags, Mode::empty()).map_err(failure)?;
+    let harvest = Walk::new(&Patterns::default(), &Index::default(), files).run(top, threads)?;
+    Ok(assemble(harvest.found))
 }
 
 fn digest(file: &Tracked) -> Option<[u8; 32]> {

@@ -143,20 +143,23 @@ impl Build<'_> {
         task: TaskId,
     ) -> Result<After, ExecError> {
         let stage = &self.plan.stages[index];
-        let selection = match &step.op {
-            Op::Copy(op) => Some(self.selection(step, op)?),
+        let sources = match &step.op {
+            Op::Copy(op) => Some(self.sources(step, op, task)?),
             _ => None,
         };
-        let inputs = self.key_inputs(step, state, selection.as_ref())?;
+        let inputs = self.key_inputs(step, state, sources.as_ref())?;
         let preimage = self.preimage(stage, step, state, inputs);
         let key = preimage.key();
         let lock = match self.cached(stage, step, state, &preimage, &key, task)? {
             Ok(hit) => return Ok(hit),
             Err(lock) => lock,
         };
-        let made = match (&step.op, &selection) {
+        let made = match (&step.op, sources) {
             (Op::Run(op), _) => self.run(step, op, state, area, task)?,
-            (Op::Copy(op), Some(selection)) => self.copy(step, op, selection, state)?,
+            (Op::Copy(op), Some(sources)) => {
+                let selection = self.fetch(step, op, sources)?;
+                self.copy(step, op, &selection, state)?
+            }
             (Op::Workdir(op), _) => self.workdir(step, op, state)?,
             (Op::Copy(_) | Op::Meta(_), _) => Made { changes: Changes::default(), tree: None },
         };

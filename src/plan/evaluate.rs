@@ -137,7 +137,10 @@ pub(super) fn evaluate(
             Ok((op, created_by)) => steps.push(Step {
                 lines: source.at.lines,
                 span: source.at.span,
-                text: source.instruction.original.clone(),
+                text: match source.instruction.command {
+                    Command::Add(..) => crate::remote::in_source(&source.instruction.original),
+                    _ => source.instruction.original.clone(),
+                },
                 created_by,
                 op,
             }),

@@ -9,6 +9,7 @@
 //! <store>/kiln/steps/<key>                           step records
 //! <store>/kiln/sources/<digest>                      repositories that have a blob
 //! <store>/kiln/contexts/<id>                         remembered digests of context files
+//! <store>/kiln/checkouts/<id>/                       files of a git commit that was a context
 //! <store>/kiln/mounts[-STANDING]/<id>/              cache mounts
 //! <store>/kiln/{tmp,locks}/
 //! ```
@@ -225,6 +226,23 @@ impl Store {
     /// The file of remembered digests of a context.
     pub fn context_index(&self, id: &str) -> PathBuf {
         self.kiln("contexts").join(id)
+    }
+
+    /// The directory of a git checkout, if it is here.
+    pub fn checkout(&self, id: &str) -> Option<PathBuf> {
+        let path = self.kiln("checkouts").join(id);
+        path.is_dir().then_some(path)
+    }
+
+    /// Takes `dir` as the checkout `id`, and gives its new path.
+    pub fn adopt_checkout(&self, id: &str, dir: &Path) -> io::Result<PathBuf> {
+        // Stores made by an older kiln have no such directory.
+        fs::create_dir_all(self.kiln("checkouts"))?;
+        let place = self.kiln("checkouts").join(id);
+        match fs::rename(dir, &place) {
+            Err(_) if place.is_dir() => Ok(place),
+            result => result.map(|()| place),
+        }
     }
 
     /// The directory of a cache mount; it may not be there yet.

@@ -8,6 +8,7 @@
 
 mod base;
 mod built;
+mod git;
 mod image;
 mod layer;
 mod registry;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub(crate) use built::Built;
+pub(crate) use git::{Daemon, Repository, SmartHttp};
 pub(crate) use image::Image;
 pub(crate) use registry::Registry;
 pub(crate) use wire::Wire;
