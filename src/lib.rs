@@ -11,6 +11,7 @@ pub mod dockerfile;
 pub mod download;
 pub mod exec;
 pub mod image;
+pub mod images;
 pub mod layer;
 pub mod lint;
 pub mod output;
