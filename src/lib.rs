@@ -12,6 +12,7 @@ pub mod download;
 pub mod exec;
 pub mod git;
 pub mod image;
+pub mod images;
 pub mod layer;
 pub mod lint;
 pub mod output;

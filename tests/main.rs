@@ -8,6 +8,7 @@ mod command_line;
 mod corpus;
 mod diagnostics;
 mod git;
+mod images;
 mod isolation;
 mod kit;
 mod language;
