@@ -20,5 +20,6 @@ pub mod registry;
 pub mod rootfs;
 pub mod sandbox;
 pub mod snapshot;
+pub mod ssh;
 pub mod store;
 pub mod transfer;

@@ -19,6 +19,7 @@ mod render;
 mod secret;
 mod session;
 mod signals;
+mod ssh;
 mod surroundings;
 mod values;
 
