@@ -2,6 +2,7 @@
 
 mod check;
 mod evaluate;
+mod frontend;
 mod inputs;
 mod options;
 mod outline;

@@ -14,8 +14,8 @@ use crate::transfer::{self, Transfer};
 
 use super::evaluate::{Evaluation, Extent, evaluate, registry, resolver};
 use super::inputs::Outside;
-use super::source;
 use super::{BuildError, BuiltImage, Options, Outcome, SourceText};
+use super::{frontend, source};
 
 /// Ids of the tasks that write outputs: apart from those of the steps.
 const FIRST_TASK: u32 = 3_000_000;
@@ -36,6 +36,9 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     let failed = |diagnostics| BuildError::Dockerfile { source_text: text.clone(), diagnostics };
     if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         return Err(failed(parsed.diagnostics));
+    }
+    if let Some(text) = frontend::not_run(&parsed.file, &options.build_args) {
+        sink.event(Event::Warning(text));
     }
     let threads = threads();
     let registry = registry(options);
