@@ -23,5 +23,6 @@ pub mod remote;
 pub mod rootfs;
 pub mod sandbox;
 pub mod snapshot;
+pub mod ssh;
 pub mod store;
 pub mod transfer;

@@ -1,6 +1,7 @@
 //! Tests of the whole program.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod agents;
 mod build;
 mod caching;
 mod checks;

@@ -54,7 +54,8 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     }
 
     let settings = settings(options, &plan, threads, sink);
-    let outside = Outside::new(&resolver, &store, &sources.context, &options.secrets, threads, sink)?;
+    let outside =
+        Outside::new(&resolver, &store, &sources.context, (&options.secrets, &options.agents), threads, sink)?;
     let result = exec::execute(&plan, &outside, &store, &settings, sink, cancel);
     // What a failed build has read need not be read again either.
     outside.remember();

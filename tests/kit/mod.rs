@@ -225,6 +225,7 @@ impl Kit {
             "KILN_CONFIG",
             "DOCKER_CONFIG",
             "REGISTRY_AUTH_FILE",
+            "SSH_AUTH_SOCK",
             "XDG_DATA_HOME",
             "XDG_CONFIG_HOME",
             "XDG_RUNTIME_DIR",
