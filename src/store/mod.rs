@@ -177,7 +177,17 @@ impl Store {
 
     /// Keeps a record.
     pub fn put_step(&self, key: &str, record: &[u8]) -> io::Result<()> {
-        self.replace(&self.kiln("steps").join(key), record)
+        self.write_step(key, |out| out.write_all(record))
+    }
+
+    /// Keeps a record that `write` writes.
+    pub fn write_step(&self, key: &str, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix("file-").tempfile_in(self.kiln("tmp"))?;
+        let mut out = io::BufWriter::new(&mut file);
+        write(&mut out)?;
+        out.flush()?;
+        drop(out);
+        file.persist(self.kiln("steps").join(key)).map(drop).map_err(|error| error.error)
     }
 
     /// The entries of a layer, as `layer::list` wrote them.
