@@ -8,6 +8,7 @@ mod command_line;
 mod diagnostics;
 mod isolation;
 mod kit;
+mod lint;
 mod outputs;
 mod pinned;
 mod push;

@@ -10,11 +10,13 @@ mod failure;
 mod files;
 mod foreign;
 mod import;
+mod lint;
 mod options;
 mod out;
 mod progress;
 mod pull;
 mod push;
+mod region;
 mod render;
 mod secret;
 mod session;
@@ -42,7 +44,7 @@ fn become_root(verb: &Verb) {
         Verb::Build(args) => sandbox::enter(values::isolation(&args.isolation).unwrap_or_default()),
         Verb::Import(_) | Verb::Doctor(_) => sandbox::enter(None),
         // Blobs as they are: nothing is unpacked.
-        Verb::Push(_) | Verb::Pull(_) => {}
+        Verb::Push(_) | Verb::Pull(_) | Verb::Lint(_) => {}
     }
 }
 
@@ -76,6 +78,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Push(args) => push::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Pull(args) => pull::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Import(args) => import::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Lint(args) => lint::run(&args, around),
         Verb::Doctor(args) => doctor::run(&args).map(|()| ExitCode::SUCCESS),
     }));
     match result.unwrap_or_else(|_| Err(Failure::internal())) {
