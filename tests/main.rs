@@ -13,6 +13,7 @@ mod images;
 mod isolation;
 mod kit;
 mod language;
+mod lint;
 mod outputs;
 mod pinned;
 mod push;

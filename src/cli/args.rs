@@ -59,6 +59,8 @@ pub(super) enum Verb {
     Load(LoadArgs),
     /// Make a one-layer image in the store out of a root filesystem
     Import(ImportArgs),
+    /// Say what is likely wrong with Dockerfiles
+    Lint(Box<super::lint::LintArgs>),
     /// Say how processes are isolated on this machine, and why not better
     Doctor(DoctorArgs),
 }

@@ -14,12 +14,14 @@ mod image_args;
 mod images;
 mod import;
 mod inspect;
+mod lint;
 mod load;
 mod options;
 mod out;
 mod progress;
 mod pull;
 mod push;
+mod region;
 mod render;
 mod rmi;
 mod save;
@@ -93,6 +95,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Save(args) => save::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Load(args) => load::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Import(args) => import::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Lint(args) => lint::run(&args, around),
         Verb::Doctor(args) => doctor::run(&args).map(|()| ExitCode::SUCCESS),
     }));
     match result.unwrap_or_else(|_| Err(Failure::internal())) {

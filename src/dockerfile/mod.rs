@@ -18,6 +18,7 @@ mod heredoc;
 mod instructions;
 mod json;
 mod lines;
+mod locate;
 mod parse;
 mod print;
 #[cfg(test)]
@@ -30,7 +31,7 @@ pub use ast::{
     ItemKind, Keyword, Lines, Onbuild, Pair, Source, Span, Word,
 };
 pub use csv::csv_fields;
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, Edit, Fix, Severity};
 pub use heredoc::{attach_heredocs, opens_alone};
 pub use parse::{Parsed, parse, parse_trigger};
 pub use suggest::suggest;
