@@ -10,6 +10,7 @@ pub mod copy;
 pub mod dockerfile;
 pub mod download;
 pub mod exec;
+pub mod format;
 pub mod image;
 pub mod layer;
 pub mod lint;

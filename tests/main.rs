@@ -7,6 +7,7 @@ mod checks;
 mod command_line;
 mod corpus;
 mod diagnostics;
+mod formatting;
 mod isolation;
 mod kit;
 mod language;

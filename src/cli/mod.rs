@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod failure;
 mod files;
+mod fmt;
 mod foreign;
 mod import;
 mod options;
@@ -41,8 +42,8 @@ fn become_root(verb: &Verb) {
         // What is wrong with the option is told with the others.
         Verb::Build(args) => sandbox::enter(values::isolation(&args.isolation).unwrap_or_default()),
         Verb::Import(_) | Verb::Doctor(_) => sandbox::enter(None),
-        // Blobs as they are: nothing is unpacked.
-        Verb::Push(_) | Verb::Pull(_) => {}
+        // Blobs and texts as they are: nothing is unpacked.
+        Verb::Push(_) | Verb::Pull(_) | Verb::Fmt(_) => {}
     }
 }
 
@@ -76,6 +77,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Push(args) => push::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Pull(args) => pull::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Import(args) => import::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Fmt(args) => Ok(fmt::run(&args)),
         Verb::Doctor(args) => doctor::run(&args).map(|()| ExitCode::SUCCESS),
     }));
     match result.unwrap_or_else(|_| Err(Failure::internal())) {

@@ -17,12 +17,14 @@ mod grammar_tests;
 mod heredoc;
 mod instructions;
 mod json;
+mod layout;
 mod lines;
 mod parse;
 mod print;
 #[cfg(test)]
 mod rules_tests;
 mod suggest;
+mod tokens;
 mod words;
 
 pub use ast::{
@@ -31,6 +33,10 @@ pub use ast::{
 };
 pub use csv::csv_fields;
 pub use diagnostic::{Diagnostic, Severity};
+#[cfg(test)]
+pub(crate) use grammar_tests::generated;
 pub use heredoc::{attach_heredocs, opens_alone};
+pub use layout::{Layout, LayoutLine};
 pub use parse::{Parsed, parse, parse_trigger};
 pub use suggest::suggest;
+pub use tokens::Token;
