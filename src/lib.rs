@@ -11,6 +11,8 @@ pub mod dockerfile;
 pub mod download;
 pub mod exec;
 pub mod format;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod image;
 pub mod layer;
 pub mod lint;
