@@ -75,23 +75,28 @@ impl<R: Read> Entries<R> {
             match kind {
                 EntryType::XHeader => extended.records(&self.metadata(size)?)?,
                 EntryType::XGlobalHeader => {
-                    self.begin(size);
+                    self.begin(size)?;
                 }
                 EntryType::GNULongName => extended.name = Some(until_nul(self.metadata(size)?)),
                 EntryType::GNULongLink => extended.link = Some(until_nul(self.metadata(size)?)),
                 EntryType::GNUSparse => return Err(invalid("GNU sparse entries are not supported")),
                 _ => {
                     let entry = entry(&header, kind, size, extended)?;
-                    self.begin(entry.size);
+                    self.begin(entry.size)?;
                     return Ok(Some(entry));
                 }
             }
         }
     }
 
-    fn begin(&mut self, size: u64) {
+    fn begin(&mut self, size: u64) -> io::Result<()> {
+        // No file has more bytes than an offset can tell.
+        if i64::try_from(size).is_err() {
+            return Err(invalid("a tar header has a bad size"));
+        }
         self.left = size;
         self.padding = size.next_multiple_of(BLOCK as u64) - size;
+        Ok(())
     }
 
     fn skip_content(&mut self) -> io::Result<()> {
@@ -105,7 +110,7 @@ impl<R: Read> Entries<R> {
         if size > MAX_EXTENDED {
             return Err(invalid("an extended tar header is too large"));
         }
-        self.begin(size);
+        self.begin(size)?;
         let mut bytes = Vec::new();
         self.read_to_end(&mut bytes)?;
         Ok(bytes)
@@ -242,7 +247,7 @@ fn time(text: &str) -> Option<Time> {
     let digits: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
     let nanos: u32 = digits.parse().ok()?;
     if whole.starts_with('-') && nanos > 0 {
-        return Some(Time { seconds: seconds - 1, nanos: 1_000_000_000 - nanos });
+        return Some(Time { seconds: seconds.checked_sub(1)?, nanos: 1_000_000_000 - nanos });
     }
     Some(Time { seconds, nanos })
 }
@@ -270,6 +275,18 @@ mod tests {
         assert_eq!(time("1.5"), Some(Time { seconds: 1, nanos: 500_000_000 }));
         assert_eq!(time("-1.25"), Some(Time { seconds: -2, nanos: 750_000_000 }));
         assert_eq!(time("x"), None);
+        assert_eq!(time("-9223372036854775808.5"), None);
+    }
+
+    #[test]
+    fn a_size_that_no_file_can_have_is_refused() {
+        let mut header = Header::new_gnu();
+        // In base 256, as GNU tar writes what has no room in octal digits.
+        header.as_mut_bytes()[124..136].copy_from_slice(b"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
+        header.set_mode(0o644);
+        header.set_cksum();
+        let mut entries = Entries::new(&header.as_bytes()[..]);
+        assert_eq!(entries.next_entry().unwrap_err().to_string(), "a tar header has a bad size");
     }
 
     #[test]

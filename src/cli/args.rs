@@ -61,6 +61,8 @@ pub(super) enum Verb {
     Import(ImportArgs),
     /// Say what is likely wrong with Dockerfiles
     Lint(Box<super::lint::LintArgs>),
+    /// Put Dockerfiles into the usual layout; what they build stays the same to the byte
+    Fmt(FmtArgs),
     /// Say how processes are isolated on this machine, and why not better
     Doctor(DoctorArgs),
 }
@@ -301,6 +303,17 @@ pub(super) struct ImportArgs {
 
     #[command(flatten)]
     pub(super) store: StoreArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct FmtArgs {
+    /// The files; `-` reads standard input and writes standard output [default: Dockerfile]
+    #[arg(value_name = "FILE", value_parser = path())]
+    pub(super) files: Vec<PathBuf>,
+
+    /// Change nothing; name the files that are not formatted, with the difference, and exit with 1 where there are some
+    #[arg(long)]
+    pub(super) check: bool,
 }
 
 #[derive(clap::Args, Debug)]

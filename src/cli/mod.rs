@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod failure;
 mod files;
+mod fmt;
 mod foreign;
 mod history;
 mod image_args;
@@ -53,7 +54,7 @@ fn become_root(verb: &Verb) {
         // What is wrong with the option is told with the others.
         Verb::Build(args) => sandbox::enter(values::isolation(&args.isolation).unwrap_or_default()),
         Verb::Import(_) | Verb::Doctor(_) => sandbox::enter(None),
-        // Blobs as they are: nothing is unpacked.
+        // Blobs and texts as they are: nothing is unpacked.
         _ => {}
     }
 }
@@ -96,6 +97,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Load(args) => load::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Import(args) => import::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Lint(args) => lint::run(&args, around),
+        Verb::Fmt(args) => Ok(fmt::run(&args)),
         Verb::Doctor(args) => doctor::run(&args).map(|()| ExitCode::SUCCESS),
     }));
     match result.unwrap_or_else(|_| Err(Failure::internal())) {
