@@ -12,7 +12,7 @@ use crate::progress::{self, Cancel, Event, SharedSink, TaskId};
 use crate::store::Store;
 use crate::transfer::{self, Transfer};
 
-use super::evaluate::{Evaluation, Extent, evaluate, registry, resolver};
+use super::evaluate::{Evaluation, Extent, Purpose, evaluate, registry, resolver};
 use super::inputs::Outside;
 use super::{BuildError, BuiltImage, Options, Outcome, SourceText};
 use super::{frontend, source};
@@ -42,7 +42,7 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     }
     let threads = threads();
     let registry = registry(options);
-    let resolver = resolver(options, &store, &registry, threads, sink)?;
+    let resolver = resolver(options, &store, &registry, Purpose::Build, sink)?;
     let Evaluation { plan, warnings, violation } =
         evaluate(&parsed.file, options, Extent::Target, &sources.context, &resolver);
     let plan = plan.map_err(&failed)?;

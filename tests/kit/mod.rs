@@ -8,6 +8,7 @@
 
 mod base;
 mod built;
+mod git;
 mod image;
 mod layer;
 mod registry;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub(crate) use built::Built;
+pub(crate) use git::{Daemon, Repository, SmartHttp};
 pub(crate) use image::Image;
 pub(crate) use registry::Registry;
 pub(crate) use wire::Wire;
@@ -180,6 +182,20 @@ impl Kit {
         self.surround(&mut command);
         command.args(words);
         assert_cmd::Command::from_std(command).timeout(TIMEOUT).output().unwrap()
+    }
+
+    /// The same, with bytes on standard input.
+    pub(crate) fn kiln_fed(&self, words: &[&str], stdin: &[u8]) -> std::process::Output {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kiln"));
+        self.surround(&mut command);
+        command.args(words);
+        assert_cmd::Command::from_std(command).write_stdin(stdin).timeout(TIMEOUT).output().unwrap()
+    }
+
+    /// Runs another command of the program on the kit's store.
+    pub(crate) fn on_store(&self, words: &[&str]) -> std::process::Output {
+        let store = self.path("store");
+        self.kiln(&[words, &["--store", text(&store)]].concat())
     }
 
     /// The command of [`Kit::run`], not started.
