@@ -6,7 +6,7 @@ use crate::image::{Digest, Platform, Reference};
 use crate::output::OutputSpec;
 use crate::plan::Network;
 use crate::registry::Access;
-use crate::sandbox::{HostEntry, Isolation};
+use crate::sandbox::{HostEntry, Isolation, Limits, Resources};
 
 /// What to build and how: the command line, checked.
 #[derive(Clone, Debug)]
@@ -48,6 +48,10 @@ pub struct Options {
     pub hosts: Vec<HostEntry>,
     /// `--shm-size`, bytes; 0 is the default.
     pub shm_size: u64,
+    /// `--ulimit` and `--step-timeout`
+    pub limits: Limits,
+    /// `--memory` and its like, `--resource`, `--cgroup-parent`
+    pub resources: Resources,
     /// `--secret`
     pub secrets: Vec<Secret>,
     /// `--ssh`

@@ -102,6 +102,8 @@ fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -
         hostname: hostname.cloned().unwrap_or_else(|| "buildkitsandbox".to_owned()),
         hosts: options.hosts.clone(),
         shm_size: options.shm_size,
+        limits: options.limits.clone(),
+        resources: options.resources.clone(),
         allow_network_host: options.allow_network_host,
         allow_insecure: options.allow_insecure,
         requested: options.platform.clone(),

@@ -180,6 +180,14 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "SIZE")]
     pub(super) shm_size: Option<String>,
 
+    /// Limit each process of RUN, for example nofile=1024:2048; may be repeated
+    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
+    pub(super) ulimit: Vec<String>,
+
+    /// Kill a RUN that takes longer, for example 90s or 1h30m
+    #[arg(long, value_name = "DURATION")]
+    pub(super) step_timeout: Option<String>,
+
     /// Give RUN --mount=type=secret a secret: id=ID[,src=FILE|,env=NAME]
     #[arg(long, value_name = "SPEC")]
     pub(super) secret: Vec<String>,
@@ -230,7 +238,38 @@ pub(super) struct BuildArgs {
     pub(super) unsupported: Unsupported,
 
     #[command(flatten)]
+    pub(super) resources: ResourceArgs,
+
+    #[command(flatten)]
     pub(super) ignored: Ignored,
+}
+
+/// Limits of each RUN as a whole.
+#[derive(clap::Args, Debug, Default)]
+pub(super) struct ResourceArgs {
+    /// Limit RUN as a whole: memory, memory-swap, cpu-shares, cpu-period, cpu-quota, cpuset-cpus or
+    /// cpuset-mems; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) resource: Vec<String>,
+
+    /// Put RUN into a cgroup below this one [default: the one that kiln runs in]
+    #[arg(long, value_name = "CGROUP")]
+    pub(super) cgroup_parent: Option<String>,
+
+    #[arg(short, long, hide = true)]
+    pub(super) memory: Option<String>,
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    pub(super) memory_swap: Option<String>,
+    #[arg(short, long, hide = true)]
+    pub(super) cpu_shares: Option<String>,
+    #[arg(long, hide = true)]
+    pub(super) cpu_period: Option<String>,
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    pub(super) cpu_quota: Option<String>,
+    #[arg(long, hide = true)]
+    pub(super) cpuset_cpus: Option<String>,
+    #[arg(long, hide = true)]
+    pub(super) cpuset_mems: Option<String>,
 }
 
 /// How a command that moves images shows what it does, and where they are.
@@ -321,6 +360,9 @@ pub(super) struct DoctorArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
 }
 
 /// Takes the empty path too: scripts pass empty values for what is not set, and the context has a message of its own.

@@ -15,6 +15,7 @@ mod image_args;
 mod images;
 mod import;
 mod inspect;
+mod limits;
 mod lint;
 mod load;
 mod options;
@@ -98,7 +99,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Import(args) => import::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Lint(args) => lint::run(&args, around),
         Verb::Fmt(args) => Ok(fmt::run(&args)),
-        Verb::Doctor(args) => doctor::run(&args).map(|()| ExitCode::SUCCESS),
+        Verb::Doctor(args) => doctor::run(&args, around).map(|()| ExitCode::SUCCESS),
     }));
     match result.unwrap_or_else(|_| Err(Failure::internal())) {
         Ok(code) => code,

@@ -32,6 +32,8 @@ pub(super) fn run(
         // KEY-3: addresses do not count.
         "hosts": settings.hosts.iter().map(|host| &host.name).collect::<Vec<_>>(),
         "shm": settings.shm_size,
+        "cgroup": settings.resources.parent,
+        "ulimits": settings.limits.ulimits.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     Preimage::new(platform.to_string(), parent, definition.to_string(), inputs)
 }
@@ -106,6 +108,7 @@ pub(super) fn workdir(
 mod tests {
     use crate::exec::{Packing, Settings};
     use crate::image::Compression;
+    use crate::sandbox::{Limits, Resources};
 
     use super::*;
 
@@ -121,6 +124,8 @@ mod tests {
             hostname: "h".into(),
             hosts: vec![],
             shm_size: 0,
+            limits: Limits::default(),
+            resources: Resources::default(),
             allow_network_host: false,
             allow_insecure: false,
             requested: None,

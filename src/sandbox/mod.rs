@@ -5,10 +5,12 @@
 
 mod adopt;
 mod advice;
+mod cgroup;
 mod chroot;
 mod copy;
 mod devices;
 mod launch;
+mod limits;
 mod mask;
 mod mount;
 mod namespaces;
@@ -30,8 +32,11 @@ mod tests;
 
 use std::io;
 
+pub use cgroup::{Cgroup, Resources, limitable};
+pub use limits::{Limits, Ulimit};
 pub use probe::{Probe, Refused, can_overlay_in, probe};
 pub use run::run;
+pub use seccomp::filters_calls;
 pub use socket::Service;
 pub use spec::{Exit, HostEntry, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, User};
 pub use standing::{Standing, enter, refusal};
