@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::kit::{Kit, Registry, Wire, installed, output_of, text};
+use crate::kit::{HTPASSWD, Kit, Registry, Wire, installed, output_of, text};
 
 /// What the registry says of an image, read by another tool.
 fn inspect(name: &str) -> Value {
@@ -143,13 +143,10 @@ fn auth_5_pushing_without_leave_is_told_with_the_way_out() {
     let output = kit.run(&["--push", "-t", &app]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    for part in ["push access denied", "hint: log in as somebody who may push there with `docker login localhost:"] {
+    for part in ["push access denied", "hint: log in as somebody who may push there with `kiln login localhost:"] {
         assert!(stderr.contains(part), "no {part:?} in:\n{stderr}");
     }
 }
-
-/// `user:secret`, as `htpasswd -B` writes it.
-const HTPASSWD: &str = "user:$2y$05$.bacTihnnrrwFXt9wAcJouBGTO5mAb4dbr7e5i5E.b.5S0Sy2PtyK\n";
 
 /// An image that was pushed from here lacks layers that only its base's repository has; it can be built upon all the same.
 #[test]

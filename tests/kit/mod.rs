@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 pub(crate) use built::Built;
 pub(crate) use image::Image;
-pub(crate) use registry::Registry;
+pub(crate) use registry::{HTPASSWD, Registry};
 pub(crate) use wire::Wire;
 
 /// A build that takes longer hangs.
