@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::kit::{Kit, Registry, Wire, installed, output_of, text};
+use crate::kit::{Kit, Registry, Wire, installed, noise, output_of, text};
 
 fn copy(kit: &Kit, words: &[&str]) -> String {
     let output = kit.on_store(&[&["copy"], words].concat());
@@ -122,8 +122,7 @@ fn what_kiln_copies_other_tools_read_and_the_other_way_round() {
 fn within_a_registry_no_layer_moves() {
     let mut kit = Kit::new();
     let Some(registry) = Registry::start(&kit.path("registry")) else { return };
-    let noise: String = (0..100_000_u64).map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
-    kit.file("a", &noise).dockerfile("FROM scratch\nCOPY a /a\n");
+    kit.file("a", &noise(1 << 20)).dockerfile("FROM scratch\nCOPY a /a\n");
     assert!(kit.run(&["--push", "-t", &format!("{}/a/app:1", registry.address)]).status.success());
     kit.new_store();
     let wire = Wire::tap(&registry.address);

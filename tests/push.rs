@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::kit::{HTPASSWD, Kit, Registry, Wire, installed, output_of, text};
+use crate::kit::{HTPASSWD, Kit, Registry, Wire, installed, noise, output_of, text};
 
 /// What the registry says of an image, read by another tool.
 fn inspect(name: &str) -> Value {
@@ -32,10 +32,7 @@ fn machine() -> Option<(Kit, Registry)> {
 /// A base of one layer of random bytes, in `first/base:1` of the registry.
 fn push_base(registry: &Registry, size: usize) {
     let mut base = Kit::new();
-    let words: Vec<String> =
-        (0..size / 16).map(|n: usize| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
-    let noise = words.concat();
-    base.file("big", &noise).dockerfile("FROM scratch\nCOPY big /big\n");
+    base.file("big", &noise(size)).dockerfile("FROM scratch\nCOPY big /big\n");
     build(&base, &["-o", &format!("type=registry,name={}/first/base:1", registry.address)]);
 }
 

@@ -241,6 +241,13 @@ pub(crate) fn output_of(program: &str, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// So many bytes of text that hardly compresses.
+pub(crate) fn noise(size: usize) -> String {
+    let words: Vec<String> =
+        (0..size / 16).map(|n: usize| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    words.concat()
+}
+
 /// The text of a path, for a command line.
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
