@@ -6,8 +6,7 @@ use crate::dockerfile::{self, Command, Diagnostic, Instruction, Lines, Severity}
 use crate::progress::SharedSink;
 use crate::store::Store;
 
-use super::evaluate::{Evaluation, Extent, evaluate, registry, resolver};
-use super::run::threads;
+use super::evaluate::{Evaluation, Extent, Purpose, evaluate, registry, resolver};
 use super::source;
 use super::{BuildError, Options, SourceText};
 
@@ -60,7 +59,7 @@ pub fn check(options: &Options, sink: &SharedSink) -> Result<Checked, BuildError
     if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         return Ok(Checked { source, warnings: Vec::new(), errors: parsed.diagnostics });
     }
-    let resolver = resolver(options, &store, &registry(options), threads(), sink)?;
+    let resolver = resolver(options, &store, &registry(options), Purpose::Evaluate, sink)?;
     let Evaluation { plan, warnings, .. } = evaluate(&parsed.file, options, Extent::File, &sources.context, &resolver);
     Ok(Checked { source, warnings, errors: plan.err().unwrap_or_default() })
 }

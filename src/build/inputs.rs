@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crate::bases::{BaseImage, Resolver};
@@ -13,10 +14,12 @@ use crate::image::Digest;
 use crate::plan::ImageId;
 use crate::progress::{Event, Outcome, SharedSink, TaskId};
 use crate::rootfs::{RootFs, RootPath};
+use crate::sandbox::Service;
+use crate::ssh;
 use crate::store::Store;
 
 use super::source::MainContext;
-use super::{Secret, SecretSource};
+use super::{Secret, SecretSource, SshAgent};
 
 /// Most bytes of a secret (SEC-3).
 const MAX_SECRET: u64 = 500 << 10;
@@ -30,6 +33,7 @@ pub(super) struct Outside<'a> {
     store: &'a Store,
     main: &'a MainContext,
     secrets: BTreeMap<String, Vec<u8>>,
+    agents: BTreeMap<String, Arc<Answering>>,
     threads: usize,
     sink: &'a SharedSink,
     context: OnceLock<Result<Main, String>>,
@@ -42,12 +46,12 @@ enum Main {
 }
 
 impl<'a> Outside<'a> {
-    /// Secrets are read now: a file that is missing is found before anything runs (SEC-3).
+    /// Secrets and keys are read now: a file that is missing is found before anything runs (SEC-3).
     pub(super) fn new(
         resolver: &'a Resolver,
         store: &'a Store,
         main: &'a MainContext,
-        secrets: &[Secret],
+        (secrets, agents): (&[Secret], &[SshAgent]),
         threads: usize,
         sink: &'a SharedSink,
     ) -> Result<Self, super::BuildError> {
@@ -55,8 +59,10 @@ impl<'a> Outside<'a> {
         for secret in secrets {
             known.insert(secret.id.clone(), read_secret(secret)?);
         }
-        let directories = Mutex::new(BTreeMap::new());
-        Ok(Self { resolver, store, main, secrets: known, threads, sink, context: OnceLock::new(), directories })
+        let agents = agents.iter().map(|agent| Ok((agent.id.clone(), Answering::open(agent)?)));
+        let agents = agents.collect::<Result<_, super::BuildError>>()?;
+        let (context, directories) = (OnceLock::new(), Mutex::new(BTreeMap::new()));
+        Ok(Self { resolver, store, main, secrets: known, agents, threads, sink, context, directories })
     }
 
     fn load(&self) -> io::Result<Main> {
@@ -143,11 +149,40 @@ impl Inputs for Outside<'_> {
         Ok(self.secrets.get(id).cloned())
     }
 
+    fn agent(&self, id: &str) -> Option<Arc<dyn Service>> {
+        let agent = self.agents.get(id)?;
+        Some(Arc::<Answering>::clone(agent))
+    }
+
     fn is_ignored(&self, path: &RootPath) -> bool {
         let MainContext::Directory { dir, dockerfile } = self.main else { return false };
         let below = path.as_path().strip_prefix("/").unwrap_or(path.as_path());
         dir.join(below).symlink_metadata().is_ok()
             && ignore_rules(dir, dockerfile.as_deref()).is_ok_and(|rules| rules.excludes(path))
+    }
+}
+
+/// An agent, behind the sockets of steps.
+#[derive(Debug)]
+struct Answering(ssh::Agent);
+
+impl Answering {
+    fn open(agent: &SshAgent) -> Result<Arc<Self>, super::BuildError> {
+        let opened = ssh::Agent::open(&agent.paths).map_err(|error| {
+            let help = match &error {
+                ssh::Error::Key { help, .. } => Some((*help).to_owned()),
+                ssh::Error::Read { .. } | ssh::Error::Mixed => None,
+            };
+            super::source::usage(format!("ssh agent `{}`: {error}", agent.id), help)
+        });
+        Ok(Arc::new(Self(opened?)))
+    }
+}
+
+impl Service for Answering {
+    fn serve(&self, client: UnixStream) {
+        // A client that breaks off is its own affair.
+        let _broken_off = self.0.serve(client);
     }
 }
 

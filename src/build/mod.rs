@@ -2,6 +2,7 @@
 
 mod check;
 mod evaluate;
+mod frontend;
 mod inputs;
 mod options;
 mod outline;
@@ -11,7 +12,7 @@ mod source;
 pub use check::{Checked, Target, Targets, check, targets};
 pub use options::{
     BuildError, BuiltImage, ContextSpec, DockerfileSpec, NamedContext, Options, Outcome, Secret, SecretSource,
-    SourceText,
+    SourceText, SshAgent,
 };
 pub use outline::{Argument, Needed, Outline, outline};
 pub use run::run;

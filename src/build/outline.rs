@@ -9,8 +9,7 @@ use crate::progress::SharedSink;
 use crate::store::Store;
 
 use super::check::description;
-use super::evaluate::{Extent, plan_options, registry, resolver};
-use super::run::threads;
+use super::evaluate::{Extent, Purpose, plan_options, registry, resolver};
 use super::{BuildError, Options, SourceText, source};
 
 /// What a target and the stages it needs take from outside.
@@ -69,7 +68,7 @@ pub fn outline(options: &Options, sink: &SharedSink) -> Result<Outline, BuildErr
     if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         return Err(failed(parsed.diagnostics));
     }
-    let resolver = resolver(options, &store, &registry(options), threads(), sink)?;
+    let resolver = resolver(options, &store, &registry(options), Purpose::Evaluate, sink)?;
     let plan = crate::plan::plan(&parsed.file, &plan_options(options, Extent::Target), &resolver)
         .map_err(|found| failed(found.errors))?;
     Ok(of_plan(&plan, &parsed.file, source))

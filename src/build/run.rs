@@ -12,10 +12,10 @@ use crate::progress::{self, Cancel, Event, SharedSink, TaskId};
 use crate::store::Store;
 use crate::transfer::{self, Transfer};
 
-use super::evaluate::{Evaluation, Extent, evaluate, registry, resolver};
+use super::evaluate::{Evaluation, Extent, Purpose, evaluate, registry, resolver};
 use super::inputs::Outside;
-use super::source;
 use super::{BuildError, BuiltImage, Options, Outcome, SourceText};
+use super::{frontend, source};
 
 /// Ids of the tasks that write outputs: apart from those of the steps.
 const FIRST_TASK: u32 = 3_000_000;
@@ -37,9 +37,12 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         return Err(failed(parsed.diagnostics));
     }
+    if let Some(text) = frontend::not_run(&parsed.file, &options.build_args) {
+        sink.event(Event::Warning(text));
+    }
     let threads = threads();
     let registry = registry(options);
-    let resolver = resolver(options, &store, &registry, threads, sink)?;
+    let resolver = resolver(options, &store, &registry, Purpose::Build, sink)?;
     let Evaluation { plan, warnings, violation } =
         evaluate(&parsed.file, options, Extent::Target, &sources.context, &resolver);
     let plan = plan.map_err(&failed)?;
@@ -51,7 +54,8 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     }
 
     let settings = settings(options, &plan, threads, sink);
-    let outside = Outside::new(&resolver, &store, &sources.context, &options.secrets, threads, sink)?;
+    let outside =
+        Outside::new(&resolver, &store, &sources.context, (&options.secrets, &options.agents), threads, sink)?;
     let result = exec::execute(&plan, &outside, &store, &settings, sink, cancel);
     // What a failed build has read need not be read again either.
     outside.remember();

@@ -188,6 +188,10 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "SPEC")]
     pub(super) secret: Vec<String>,
 
+    /// Give RUN --mount=type=ssh an agent: default, ID, ID=SOCKET or ID=KEY[,KEY...]
+    #[arg(long, value_name = "SPEC")]
+    pub(super) ssh: Vec<String>,
+
     /// How RUN is kept apart from the machine: auto, root, rootless, single-id, chroot or files
     #[arg(long, value_name = "RUNG", default_value = "auto")]
     pub(super) isolation: String,

@@ -30,6 +30,7 @@ mod save;
 mod secret;
 mod session;
 mod signals;
+mod ssh;
 mod surroundings;
 mod table;
 mod tag;

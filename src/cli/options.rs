@@ -15,7 +15,7 @@ use super::args::{BuildArgs, ProgressMode, RegistryArgs, StoreArgs};
 use super::config::Config;
 use super::failure::Failure;
 use super::surroundings::Surroundings;
-use super::{secret, values};
+use super::{secret, ssh, values};
 
 /// A value, or what is wrong with it.
 pub(super) type Checked<T> = Result<T, Failure>;
@@ -98,6 +98,7 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
         hosts: args.add_host.iter().map(|text| values::hosts(text)).collect::<Checked<Vec<_>>>()?.concat(),
         shm_size: args.shm_size.as_deref().map_or(Ok(0), |text| values::size("--shm-size", text))?,
         secrets: args.secret.iter().map(|text| secret::parse(text, around)).collect::<Checked<_>>()?,
+        agents: args.ssh.iter().map(|text| ssh::parse(text, around)).collect::<Checked<_>>()?,
         // The reference's command line grants it with the flag.
         allow_network_host: allowed.network_host || network == Network::Host,
         allow_insecure: allowed.insecure,

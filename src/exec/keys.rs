@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::cache::{Input, Parent, Preimage};
 use crate::image::Platform;
 use crate::plan::{CopyOp, CopySource, Mount, MountKind, RunOp, Sharing, WorkdirOp};
+use crate::remote::{GitReference, Mtime};
 
 use super::Settings;
 
@@ -61,7 +62,7 @@ pub(super) fn copy(platform: &Platform, parent: Parent, op: &CopyOp, inputs: Vec
             CopySource::Path(_) => json!("path"),
             CopySource::Heredoc { name, content } => json!(["heredoc", name, String::from_utf8_lossy(content)]),
             CopySource::Url(_) => json!("url"),
-            CopySource::Git(_) => json!("git"),
+            CopySource::Git(reference) => git(reference),
         })
         .collect();
     let definition = json!({
@@ -79,6 +80,14 @@ pub(super) fn copy(platform: &Platform, parent: Parent, op: &CopyOp, inputs: Vec
     // KEY-9: a linked copy does not look at what is below.
     let parent = if op.link { Parent::Independent } else { parent };
     Preimage::new(platform.to_string(), parent, definition.to_string(), inputs)
+}
+
+/// What counts of a repository besides its commit (KEY-2): where it is only as far as `.git` tells of it.
+fn git(reference: &GitReference) -> Value {
+    let keeps = reference.keep_git_dir == Some(true);
+    let place = keeps.then_some((&reference.url, &reference.wanted));
+    let by_commit = reference.mtime == Mtime::Commit;
+    json!(["git", reference.subdirectory, reference.submodules, by_commit, keeps, place])
 }
 
 /// WORKDIR (KEY-10).

@@ -12,6 +12,7 @@ mod layer;
 mod mounts;
 mod run;
 mod schedule;
+mod sources;
 mod stage;
 mod state;
 mod tree;
@@ -263,9 +264,8 @@ fn unreachable_rung(plan: &Plan, settings: &Settings) -> Result<(), ExecError> {
 fn refuse(plan: &Plan, settings: &Settings) -> Result<(), ExecError> {
     for step in plan.stages.iter().flat_map(|stage| &stage.steps) {
         match &step.op {
-            Op::Copy(op) => inputs::refuse(step, op)?,
             Op::Run(op) => run::refuse(step, op, settings)?,
-            Op::Workdir(_) | Op::Meta(_) => {}
+            Op::Copy(_) | Op::Workdir(_) | Op::Meta(_) => {}
         }
     }
     Ok(())

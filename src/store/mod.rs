@@ -9,6 +9,7 @@
 //! <store>/kiln/steps/<key>                           step records
 //! <store>/kiln/sources/<digest>                      repositories that have a blob
 //! <store>/kiln/contexts/<id>                         remembered digests of context files
+//! <store>/kiln/checkouts/<id>/                       files of a git commit that was a context
 //! <store>/kiln/mounts[-STANDING]/<id>/              cache mounts
 //! <store>/kiln/{tmp,locks}/
 //! ```
@@ -23,7 +24,7 @@ mod sources;
 mod temp;
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::image::{Descriptor, DiffId, OCI_LAYOUT};
@@ -157,6 +158,18 @@ impl Store {
         Self::read(&self.kiln("steps").join(key))
     }
 
+    /// The first line of the record under `key`, with its end.
+    pub fn step_head(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
+        let file = match fs::File::open(self.kiln("steps").join(key)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut line = Vec::new();
+        io::BufReader::with_capacity(1024, file).read_until(b'\n', &mut line)?;
+        Ok(Some(line))
+    }
+
     /// Whether there is a record under `key`.
     pub fn has_step(&self, key: &str) -> bool {
         self.kiln("steps").join(key).exists()
@@ -213,6 +226,23 @@ impl Store {
     /// The file of remembered digests of a context.
     pub fn context_index(&self, id: &str) -> PathBuf {
         self.kiln("contexts").join(id)
+    }
+
+    /// The directory of a git checkout, if it is here.
+    pub fn checkout(&self, id: &str) -> Option<PathBuf> {
+        let path = self.kiln("checkouts").join(id);
+        path.is_dir().then_some(path)
+    }
+
+    /// Takes `dir` as the checkout `id`, and gives its new path.
+    pub fn adopt_checkout(&self, id: &str, dir: &Path) -> io::Result<PathBuf> {
+        // Stores made by an older kiln have no such directory.
+        fs::create_dir_all(self.kiln("checkouts"))?;
+        let place = self.kiln("checkouts").join(id);
+        match fs::rename(dir, &place) {
+            Err(_) if place.is_dir() => Ok(place),
+            result => result.map(|()| place),
+        }
     }
 
     /// The directory of a cache mount; it may not be there yet.

@@ -8,6 +8,7 @@
 
 mod base;
 mod built;
+mod git;
 mod image;
 mod layer;
 mod registry;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub(crate) use built::Built;
+pub(crate) use git::{Daemon, Repository, SmartHttp};
 pub(crate) use image::Image;
 pub(crate) use registry::{HTPASSWD, Registry};
 pub(crate) use wire::Wire;
@@ -223,6 +225,7 @@ impl Kit {
             "KILN_CONFIG",
             "DOCKER_CONFIG",
             "REGISTRY_AUTH_FILE",
+            "SSH_AUTH_SOCK",
             "XDG_DATA_HOME",
             "XDG_CONFIG_HOME",
             "XDG_RUNTIME_DIR",
