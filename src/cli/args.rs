@@ -8,7 +8,9 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::foreign::{Ignored, Unsupported};
-use super::image_args::{HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, RmiArgs, SaveArgs, TagArgs};
+use super::image_args::{
+    CopyArgs, HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, RmiArgs, SaveArgs, TagArgs,
+};
 
 const EXIT_CODES: &str = "Exit status: 0 done; 1 the arguments, the Dockerfile or one of its steps failed; 100 a defect of kiln; \
 102 disk or memory ran out; 130 stopped by a signal.";
@@ -43,6 +45,12 @@ pub(super) enum Verb {
     Push(PushArgs),
     /// Fetch an image from a registry into the store
     Pull(PullArgs),
+    /// Copy an image between registries, layouts, archives and the store
+    Copy(CopyArgs),
+    /// Keep a user's password for a registry, once the registry has taken it
+    Login(LoginArgs),
+    /// Forget what is kept for a registry
+    Logout(LogoutArgs),
     /// List the images of the store
     Images(ImagesArgs),
     /// Give an image of the store further names

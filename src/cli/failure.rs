@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::build::{BuildError, SourceText};
 use crate::dockerfile::{Diagnostic, Severity};
 use crate::images;
+use crate::registry;
 use crate::store::StoreError;
 use crate::transfer;
 
@@ -105,6 +106,11 @@ impl Failure {
     pub(super) fn interrupted() -> Self {
         let message = "the build was stopped; the steps that were done are kept in the cache".to_owned();
         Self::new(Kind::Interrupted, message, None)
+    }
+
+    /// The user has broken it off.
+    pub(super) fn stopped() -> Self {
+        Self::new(Kind::Interrupted, "stopped".to_owned(), None)
     }
 
     /// The same, said of the flag `name`.
@@ -208,11 +214,20 @@ impl From<transfer::Error> for Failure {
     }
 }
 
+impl From<registry::Error> for Failure {
+    fn from(error: registry::Error) -> Self {
+        Self::from(transfer::Error::Registry(error))
+    }
+}
+
 impl From<images::Error> for Failure {
     fn from(error: images::Error) -> Self {
         let kind = match error {
             images::Error::Transfer(error) => return Self::from(error),
-            images::Error::Unknown { .. } | images::Error::Ambiguous { .. } | images::Error::Name(_) => Kind::Usage,
+            images::Error::Unknown { .. }
+            | images::Error::Ambiguous { .. }
+            | images::Error::Place { .. }
+            | images::Error::Name(_) => Kind::Usage,
             images::Error::Store(_) => Kind::Store,
             _ => Kind::Machine,
         };

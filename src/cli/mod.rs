@@ -5,6 +5,7 @@ mod booleans;
 mod build;
 mod call;
 mod config;
+mod copy;
 mod doctor;
 mod failure;
 mod files;
@@ -18,8 +19,11 @@ mod inspect;
 mod limits;
 mod lint;
 mod load;
+mod login;
+mod logout;
 mod options;
 mod out;
+mod password;
 mod progress;
 mod pull;
 mod push;
@@ -45,6 +49,7 @@ use clap::{CommandFactory, Parser};
 
 use args::{Args, ProgressMode, PullArgs, PushArgs, Verb};
 use failure::{Failure, Form, Kind};
+use image_args::{CopyArgs, SaveArgs};
 use surroundings::Surroundings;
 
 use crate::sandbox;
@@ -77,7 +82,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Surroundings { variable: &|name| std::env::var_os(name), stdout_is_terminal: std::io::stdout().is_terminal() };
     let form = match &args.verb {
         Verb::Build(args) if options::progress(args, around).is_ok_and(|mode| mode == ProgressMode::Json) => Form::Json,
-        Verb::Push(PushArgs { transfer, .. }) | Verb::Pull(PullArgs { transfer, .. })
+        Verb::Push(PushArgs { transfer, .. })
+        | Verb::Pull(PullArgs { transfer, .. })
+        | Verb::Copy(CopyArgs { transfer, .. })
+        | Verb::Save(SaveArgs { transfer, .. })
             if transfer.progress == Some(ProgressMode::Json) =>
         {
             Form::Json
@@ -89,6 +97,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Build(args) => build::run(&args, around),
         Verb::Push(args) => push::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Pull(args) => pull::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Copy(args) => copy::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Login(args) => login::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Logout(args) => logout::run(&args).map(|()| ExitCode::SUCCESS),
         Verb::Images(args) => images::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Tag(args) => tag::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Rmi(args) => rmi::run(&args, around).map(|()| ExitCode::SUCCESS),

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 pub(crate) use built::Built;
 pub(crate) use git::{Daemon, Repository, SmartHttp};
 pub(crate) use image::Image;
-pub(crate) use registry::Registry;
+pub(crate) use registry::{HTPASSWD, Registry};
 pub(crate) use wire::Wire;
 
 /// A build that takes longer hangs.
@@ -242,6 +242,13 @@ pub(crate) fn output_of(program: &str, arguments: &[&str]) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {arguments:?}: {stderr}");
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// So many bytes of text that hardly compresses.
+pub(crate) fn noise(size: usize) -> String {
+    let words: Vec<String> =
+        (0..size / 16).map(|n: usize| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    words.concat()
 }
 
 /// The text of a path, for a command line.
