@@ -6,6 +6,8 @@ mod caching;
 mod checks;
 mod command_line;
 mod diagnostics;
+mod downloads;
+mod elsewhere;
 mod git;
 mod isolation;
 mod kit;

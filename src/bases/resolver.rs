@@ -6,6 +6,7 @@ use crate::image::{ImageConfig, Platform, Reference};
 use crate::plan::{BaseError, Bases, Found, ImageId};
 use crate::progress::SharedSink;
 use crate::registry::Registry;
+use crate::remote::Source;
 use crate::store::{BlobSource, Store};
 
 use super::context::{Place, key};
@@ -24,6 +25,15 @@ pub struct Settings {
     pub pull: bool,
     /// Threads for packing.
     pub threads: usize,
+}
+
+/// Where the files of a named context are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ContextFiles {
+    /// In a directory.
+    Directory(PathBuf),
+    /// In a repository, or behind a URL.
+    Remote(Source),
 }
 
 /// Finds base images: in named contexts, then in the store, then in registries (FROM-4).
@@ -66,10 +76,11 @@ impl Resolver {
         self.known().images[id.0].clone()
     }
 
-    /// The path of a named context that is a directory.
-    pub fn directory(&self, name: &str) -> Option<PathBuf> {
+    /// Where the files are of a named context that is no image.
+    pub fn files(&self, name: &str) -> Option<ContextFiles> {
         match self.contexts.get(name)? {
-            Place::Directory(path) => Some(path.clone()),
+            Place::Directory(path) => Some(ContextFiles::Directory(path.clone())),
+            Place::Remote(remote) => Some(ContextFiles::Remote(remote.clone())),
             _ => None,
         }
     }
@@ -176,7 +187,7 @@ impl Bases for Resolver {
         };
         let question = format!("context {key}");
         let found = match place {
-            Place::Directory(_) => Found::Directory(key.clone()),
+            Place::Directory(_) | Place::Remote(_) => Found::Directory(key.clone()),
             Place::Scratch => Found::Scratch,
             Place::Image(reference) => self.image(reference, platform)?,
             Place::Layout(place) => self.once(question, platform, || self.in_layout(name, place, platform))?,
@@ -188,5 +199,9 @@ impl Bases for Resolver {
 
     fn image(&self, name: &Reference, platform: &Platform) -> Result<Found, BaseError> {
         self.once(format!("image {name}"), platform, || self.by_name(name, platform))
+    }
+
+    fn named(&self, name: &str) -> Option<String> {
+        key(name).ok().filter(|key| self.files(key).is_some())
     }
 }

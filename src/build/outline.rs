@@ -10,6 +10,8 @@ use crate::store::Store;
 
 use super::check::description;
 use super::evaluate::{Extent, plan_options, registry, resolver};
+use super::fetch::Fetcher;
+use super::known::Known;
 use super::run::threads;
 use super::{BuildError, Options, SourceText, source};
 
@@ -62,7 +64,8 @@ pub struct Needed {
 /// As [`super::run()`] before its first step.
 pub fn outline(options: &Options, sink: &SharedSink) -> Result<Outline, BuildError> {
     let store = Arc::new(Store::open(&options.store)?);
-    let sources = source::open(options, &store)?;
+    let fetcher = Fetcher::idle(&store, &options.secrets, sink)?;
+    let sources = source::open(options, &fetcher)?;
     let parsed = dockerfile::parse(&sources.bytes);
     let source = sources.text(&parsed.file.text);
     let failed = |diagnostics: Vec<Diagnostic>| BuildError::Dockerfile { source_text: source.clone(), diagnostics };
@@ -70,7 +73,8 @@ pub fn outline(options: &Options, sink: &SharedSink) -> Result<Outline, BuildErr
         return Err(failed(parsed.diagnostics));
     }
     let resolver = resolver(options, &store, &registry(options), threads(), sink)?;
-    let plan = crate::plan::plan(&parsed.file, &plan_options(options, Extent::Target), &resolver)
+    let known = Known { resolver: &resolver, fetcher: &fetcher, main: sources.time };
+    let plan = crate::plan::plan(&parsed.file, &plan_options(options, Extent::Target), &known)
         .map_err(|found| failed(found.errors))?;
     Ok(of_plan(&plan, &parsed.file, source))
 }

@@ -10,6 +10,7 @@ use crate::build::{ContextSpec, DockerfileSpec, Options};
 use crate::output::{self, OutputKind, OutputSpec};
 use crate::plan::Network;
 use crate::registry::Access;
+use crate::remote;
 
 use super::args::{BuildArgs, ProgressMode, RegistryArgs, StoreArgs};
 use super::config::Config;
@@ -71,6 +72,9 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
         dockerfile: match given(args.file.as_deref()) {
             None => DockerfileSpec::Default,
             Some(path) if path == Path::new("-") => DockerfileSpec::Stdin,
+            Some(path) if path.to_str().is_some_and(remote::is_url) => {
+                DockerfileSpec::Url(path.to_string_lossy().into_owned())
+            }
             Some(path) => DockerfileSpec::Path(path.to_owned()),
         },
         store: store_dir(&args.store, around)?,
@@ -128,14 +132,14 @@ fn context(path: &Path) -> Checked<ContextSpec> {
         return Ok(ContextSpec::Directory(path.to_owned()));
     }
     let text = path.to_string_lossy();
-    let remote = ["http://", "https://", "git://", "ssh://", "git@", "github.com/"];
-    if remote.iter().any(|start| text.starts_with(start)) {
-        return Ok(ContextSpec::Remote(text.into_owned()));
+    let wrong = |error: remote::GitReferenceError| Failure::usage(error.to_string(), None);
+    if let Some(remote) = remote::context(&text).map_err(wrong)? {
+        return Ok(ContextSpec::Remote(remote));
     }
     let hint = if path.exists() {
         "the context is a directory; a Dockerfile is named with `-f`"
     } else {
-        "the context is a directory, or `-`"
+        "the context is a directory, a URL, or `-`"
     };
     Err(Failure::usage(format!("unable to prepare context: path \"{text}\" not found"), Some(hint)))
 }
@@ -255,7 +259,7 @@ mod tests {
         for (line, want) in [
             ("-", ContextSpec::Stdin),
             (".", ContextSpec::Directory(".".into())),
-            ("https://example.test/x.git", ContextSpec::Remote("https://example.test/x.git".into())),
+            ("https://h/x.tar.gz", ContextSpec::Remote(remote::Source::Url("https://h/x.tar.gz".into()))),
         ] {
             assert_eq!(options(line).unwrap().context, want, "{line}");
         }
@@ -268,6 +272,7 @@ mod tests {
             (".", DockerfileSpec::Default),
             ("--file= .", DockerfileSpec::Default),
             ("-f - .", DockerfileSpec::Stdin),
+            ("-f https://h/Dockerfile .", DockerfileSpec::Url("https://h/Dockerfile".into())),
             ("-f a/b .", DockerfileSpec::Path("a/b".into())),
         ] {
             assert_eq!(options(line).unwrap().dockerfile, want, "{line}");
