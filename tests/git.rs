@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::kit::{Daemon, Image, Kit, Repository, SmartHttp};
+use crate::kit::{Daemon, Image, Kit, Repository, SmartHttp, output_of};
 
 /// A repository `repo` with a branch, a tag and a directory, and its commits: the first, which is tagged, and the last.
 fn repository(kit: &Kit) -> Option<(Repository, String, String)> {
@@ -204,6 +204,18 @@ fn git_7_ssh_goes_through_the_agent() {
     let calls = fs::read_to_string(bin.join("calls")).unwrap();
     assert!(calls.lines().all(|call| call.starts_with("/run/agent.sock -o BatchMode=yes")), "{calls}");
     assert!(calls.contains("git@example.com git-upload-pack 'repo.git'"), "{calls}");
+    // Keys of the build answer at a socket of their own.
+    fs::remove_file(bin.join("calls")).unwrap();
+    let key = kit.path("key").display().to_string();
+    if crate::kit::installed("ssh-keygen") {
+        output_of("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key]);
+        kit.new_store().flag(&["--ssh", &format!("default={key}")]);
+        kit.build().succeeds();
+        let calls = fs::read_to_string(bin.join("calls")).unwrap();
+        assert!(calls.lines().all(|call| call.contains("/kiln-") && !call.contains("/run/agent.sock")), "{calls}");
+        let socket = calls.split_whitespace().next().unwrap();
+        assert!(!std::path::Path::new(socket).exists(), "it goes with the build");
+    }
 }
 
 #[test]

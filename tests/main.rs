@@ -1,14 +1,17 @@
 //! Tests of the whole program.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod agents;
 mod build;
 mod caching;
 mod checks;
 mod command_line;
+mod corpus;
 mod diagnostics;
 mod downloads;
 mod elsewhere;
 mod git;
+mod images;
 mod isolation;
 mod kit;
 mod language;

@@ -3,6 +3,7 @@
 //! A base is known by its manifest and config, which are checked and kept in the store at once. Its layers stay where they are
 //! until something wants them: [`BaseImage::source`] opens them, and the store checks them as it takes them in.
 
+mod contents;
 mod context;
 mod docker_archive;
 mod documents;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use crate::image::{Descriptor, DiffId, Digest, ImageConfig};
 use crate::store::BlobSource;
 
+pub use contents::{Contained, contained, contents};
 pub use error::Error;
 pub use one_layer::import;
 pub use resolver::{ContextFiles, Resolver, Settings};

@@ -12,6 +12,7 @@ use crate::registry::Registry;
 use crate::store::Store;
 
 use super::inputs::ignore_rules;
+use super::run::threads;
 use super::source::{MainContext, usage};
 use super::{BuildError, Options};
 
@@ -22,6 +23,15 @@ pub(super) enum Extent {
     Target,
     /// All of the file, unless a target is given (LINT-9).
     File,
+}
+
+/// What a plan is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// It will be carried out.
+    Build,
+    /// It will be looked at.
+    Evaluate,
 }
 
 /// What evaluation gives.
@@ -73,13 +83,14 @@ pub(super) fn resolver(
     options: &Options,
     store: &Arc<Store>,
     registry: &Arc<Registry>,
-    threads: usize,
+    purpose: Purpose,
     sink: &SharedSink,
 ) -> Result<Resolver, BuildError> {
     let settings = bases::Settings {
         contexts: options.named_contexts.iter().map(|named| (named.name.clone(), named.value.clone())).collect(),
         pull: options.pull,
-        threads,
+        threads: threads(),
+        only_evaluates: purpose == Purpose::Evaluate,
     };
     Resolver::new(Arc::clone(store), Arc::clone(registry), settings, Arc::clone(sink))
         .map_err(|error| usage(error.message, error.help))

@@ -14,6 +14,7 @@ use crate::plan::ImageId;
 use crate::progress::{Event, Outcome, SharedSink, TaskId};
 use crate::remote::Source;
 use crate::rootfs::{RootFs, RootPath};
+use crate::sandbox::Service;
 
 use super::elsewhere;
 use super::fetch::Fetcher;
@@ -164,6 +165,14 @@ impl Inputs for Outside<'_> {
 
     fn secret(&self, id: &str) -> io::Result<Option<Vec<u8>>> {
         Ok(self.fetcher.secrets.get(id))
+    }
+
+    fn agent(&self, id: &str) -> Option<Arc<dyn Service>> {
+        self.fetcher.agents.service(id)
+    }
+
+    fn agent_socket(&self) -> io::Result<Option<PathBuf>> {
+        self.fetcher.agents.socket()
     }
 
     fn is_ignored(&self, path: &RootPath) -> bool {

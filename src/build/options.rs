@@ -51,6 +51,8 @@ pub struct Options {
     pub shm_size: u64,
     /// `--secret`
     pub secrets: Vec<Secret>,
+    /// `--ssh`
+    pub agents: Vec<SshAgent>,
     /// `--allow` names `network.host` (or `--network=host` was given).
     pub allow_network_host: bool,
     /// `--allow security.insecure`
@@ -110,6 +112,15 @@ pub enum SecretSource {
     File(PathBuf),
     /// An environment variable; unset is empty.
     Env(String),
+}
+
+/// `--ssh` (SSH-1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SshAgent {
+    /// Its id.
+    pub id: String,
+    /// The socket of an agent, or files that hold keys.
+    pub paths: Vec<PathBuf>,
 }
 
 impl std::fmt::Debug for Secret {

@@ -9,10 +9,9 @@ use crate::progress::SharedSink;
 use crate::store::Store;
 
 use super::check::description;
-use super::evaluate::{Extent, plan_options, registry, resolver};
+use super::evaluate::{Extent, Purpose, plan_options, registry, resolver};
 use super::fetch::Fetcher;
 use super::known::Known;
-use super::run::threads;
 use super::{BuildError, Options, SourceText, source};
 
 /// What a target and the stages it needs take from outside.
@@ -64,7 +63,7 @@ pub struct Needed {
 /// As [`super::run()`] before its first step.
 pub fn outline(options: &Options, sink: &SharedSink) -> Result<Outline, BuildError> {
     let store = Arc::new(Store::open(&options.store)?);
-    let fetcher = Fetcher::idle(&store, &options.secrets, sink)?;
+    let fetcher = Fetcher::idle(&store, options, sink)?;
     let sources = source::open(options, &fetcher)?;
     let parsed = dockerfile::parse(&sources.bytes);
     let source = sources.text(&parsed.file.text);
@@ -72,7 +71,7 @@ pub fn outline(options: &Options, sink: &SharedSink) -> Result<Outline, BuildErr
     if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         return Err(failed(parsed.diagnostics));
     }
-    let resolver = resolver(options, &store, &registry(options), threads(), sink)?;
+    let resolver = resolver(options, &store, &registry(options), Purpose::Evaluate, sink)?;
     let known = Known { resolver: &resolver, fetcher: &fetcher, main: sources.time };
     let plan = crate::plan::plan(&parsed.file, &plan_options(options, Extent::Target), &known)
         .map_err(|found| failed(found.errors))?;

@@ -12,7 +12,7 @@ use crate::progress::{self, Cancel, Event, SharedSink, TaskId};
 use crate::store::Store;
 use crate::transfer::{self, Transfer};
 
-use super::evaluate::{Evaluation, Extent, evaluate, registry, resolver};
+use super::evaluate::{Evaluation, Extent, Purpose, evaluate, registry, resolver};
 use super::fetch::Fetcher;
 use super::inputs::Outside;
 use super::known::Known;
@@ -32,7 +32,7 @@ const STAGES_PER_CORE: usize = 16;
 pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outcome, BuildError> {
     let began = Instant::now();
     let store = Arc::new(Store::open(&options.store)?.stopped_by(cancel));
-    let fetcher = Fetcher::new(&store, &options.secrets, sink, cancel)?;
+    let fetcher = Fetcher::new(&store, options, sink, cancel)?;
     let sources = source::open(options, &fetcher)?;
     let parsed = dockerfile::parse(&sources.bytes);
     let text = sources.text(&parsed.file.text);
@@ -45,7 +45,7 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     }
     let threads = threads();
     let registry = registry(options);
-    let resolver = resolver(options, &store, &registry, threads, sink)?;
+    let resolver = resolver(options, &store, &registry, Purpose::Build, sink)?;
     let known = Known { resolver: &resolver, fetcher: &fetcher, main: sources.time };
     let Evaluation { plan, warnings, violation } =
         evaluate(&parsed.file, options, Extent::Target, &sources.context, &known);

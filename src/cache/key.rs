@@ -1,11 +1,15 @@
 use std::fmt;
+use std::io::{self, BufWriter, Write};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::image::Digest;
 
 /// Changes whenever the meaning of a preimage does: no record of another version is ever hit.
 const FORMAT: u32 = 1;
+/// Bytes hashed at a time.
+const BUFFER: usize = 16 << 10;
 
 /// Names the result of a step.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -63,15 +67,33 @@ impl Preimage {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// The digest of the canonical JSON.
+    /// The digest of the canonical JSON: takes as long as the inputs are many.
     pub fn key(&self) -> Key {
-        Key(Digest::of(&self.to_json()))
+        let mut json = BufWriter::with_capacity(BUFFER, Hashing(Sha256::new()));
+        // Neither the hash nor these types can fail.
+        let _infallible = serde_json::to_writer(&mut json, self);
+        let _infallible = json.flush();
+        Key(Digest::from_bytes(json.get_ref().0.clone().finalize().into()))
     }
 
     /// The same step on another parent.
     #[must_use]
     pub fn with_parent(&self, parent: Parent) -> Self {
         Self { parent, ..self.clone() }
+    }
+}
+
+/// Takes bytes into a hash.
+struct Hashing(Sha256);
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -106,6 +128,7 @@ mod tests {
             preimage.key()
         };
         assert_eq!(key, sample().key());
+        assert_eq!(key, Key(Digest::of(&sample().to_json())));
         for (row, changed) in [
             ("format", other(|p| p.format += 1)),
             ("platform", other(|p| p.platform.push('x'))),

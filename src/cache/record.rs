@@ -36,10 +36,9 @@ impl Record {
         bytes
     }
 
-    /// Reads a record; one that cannot be read counts as absent, since a cache may always miss.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let end = bytes.iter().position(|byte| *byte == b'\n')?;
-        serde_json::from_slice(&bytes[..end]).ok()
+    /// Reads the first line of a record; one that cannot be read counts as absent, since a cache may always miss.
+    pub fn from_line(line: &[u8]) -> Option<Self> {
+        serde_json::from_slice(line.strip_suffix(b"\n")?).ok()
     }
 
     /// Reads what the record's key was made of.
@@ -62,8 +61,10 @@ mod tests {
         let record = Record { text: "RUN a\nb".into(), created: -1, layer };
         let preimage = Preimage::new("linux/amd64".into(), Parent::Scratch, "RUN".into(), vec![]);
         let bytes = record.to_bytes(&preimage);
-        assert_eq!(Record::from_bytes(&bytes), Some(record));
+        let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+        assert_eq!(Record::from_line(&bytes[..=end]), Some(record));
+        assert_eq!(Record::from_line(&bytes[..end]), None, "a line that was cut off");
         assert_eq!(Record::preimage(&bytes), Some(preimage));
-        assert_eq!(Record::from_bytes(b"damaged"), None);
+        assert_eq!(Record::from_line(b"damaged\n"), None);
     }
 }

@@ -8,6 +8,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::foreign::{Ignored, Unsupported};
+use super::image_args::{HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, RmiArgs, SaveArgs, TagArgs};
 
 const EXIT_CODES: &str = "Exit status: 0 done; 1 the arguments, the Dockerfile or one of its steps failed; 100 a defect of kiln; \
 102 disk or memory ran out; 130 stopped by a signal.";
@@ -42,6 +43,20 @@ pub(super) enum Verb {
     Push(PushArgs),
     /// Fetch an image from a registry into the store
     Pull(PullArgs),
+    /// List the images of the store
+    Images(ImagesArgs),
+    /// Give an image of the store further names
+    Tag(TagArgs),
+    /// Take names from images of the store
+    Rmi(RmiArgs),
+    /// Tell all about images of the store
+    Inspect(InspectArgs),
+    /// Tell how an image of the store was made, instruction by instruction
+    History(HistoryArgs),
+    /// Write images of the store into one archive, or into a layout
+    Save(SaveArgs),
+    /// Put the images of an archive or layout into the store
+    Load(LoadArgs),
     /// Make a one-layer image in the store out of a root filesystem
     Import(ImportArgs),
     /// Say how processes are isolated on this machine, and why not better
@@ -165,6 +180,10 @@ pub(super) struct BuildArgs {
     /// Give RUN --mount=type=secret a secret: id=ID[,src=FILE|,env=NAME]
     #[arg(long, value_name = "SPEC")]
     pub(super) secret: Vec<String>,
+
+    /// Give RUN --mount=type=ssh an agent: default, ID, ID=SOCKET or ID=KEY[,KEY...]
+    #[arg(long, value_name = "SPEC")]
+    pub(super) ssh: Vec<String>,
 
     /// How RUN is kept apart from the machine: auto, root, rootless, single-id, chroot or files
     #[arg(long, value_name = "RUNG", default_value = "auto")]
@@ -291,7 +310,7 @@ pub(super) struct DoctorArgs {
 }
 
 /// Takes the empty path too: scripts pass empty values for what is not set, and the context has a message of its own.
-fn path() -> impl TypedValueParser<Value = PathBuf> {
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::build::{BuildError, SourceText};
 use crate::dockerfile::{Diagnostic, Severity};
+use crate::images;
 use crate::store::StoreError;
 use crate::transfer;
 
@@ -211,6 +212,19 @@ impl From<transfer::Error> for Failure {
             return Self::new(Kind::Interrupted, error.to_string(), None);
         }
         let failure = Self::of(Kind::Machine, chain(&error), &error);
+        Self { hint: error.help().or(failure.hint), ..failure }
+    }
+}
+
+impl From<images::Error> for Failure {
+    fn from(error: images::Error) -> Self {
+        let kind = match error {
+            images::Error::Transfer(error) => return Self::from(error),
+            images::Error::Unknown { .. } | images::Error::Ambiguous { .. } | images::Error::Name(_) => Kind::Usage,
+            images::Error::Store(_) => Kind::Store,
+            _ => Kind::Machine,
+        };
+        let failure = Self::of(kind, chain(&error), &error);
         Self { hint: error.help().or(failure.hint), ..failure }
     }
 }

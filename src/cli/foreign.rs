@@ -10,8 +10,6 @@ pub(super) struct Unsupported {
     #[arg(long, hide = true)]
     pub(super) cache_to: Vec<String>,
     #[arg(long, hide = true)]
-    pub(super) ssh: Vec<String>,
-    #[arg(long, hide = true)]
     pub(super) attest: Vec<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) sbom: Option<String>,
@@ -74,7 +72,6 @@ impl Unsupported {
         let given = [
             ("--cache-from", !self.cache_from.is_empty(), "keep the store (`--store`) between builds"),
             ("--cache-to", !self.cache_to.is_empty(), "keep the store (`--store`) between builds"),
-            ("--ssh", !self.ssh.is_empty(), "pass a key with `--secret`"),
             ("--attest", !self.attest.is_empty(), "leave it out"),
             ("--sbom", asks(&self.sbom), "pass `--sbom=false`"),
             ("--provenance", asks(&self.provenance), "pass `--provenance=false`"),

@@ -9,17 +9,27 @@ mod doctor;
 mod failure;
 mod files;
 mod foreign;
+mod history;
+mod image_args;
+mod images;
 mod import;
+mod inspect;
+mod load;
 mod options;
 mod out;
 mod progress;
 mod pull;
 mod push;
 mod render;
+mod rmi;
+mod save;
 mod secret;
 mod session;
 mod signals;
+mod ssh;
 mod surroundings;
+mod table;
+mod tag;
 mod values;
 
 use std::ffi::OsString;
@@ -42,7 +52,7 @@ fn become_root(verb: &Verb) {
         Verb::Build(args) => sandbox::enter(values::isolation(&args.isolation).unwrap_or_default()),
         Verb::Import(_) | Verb::Doctor(_) => sandbox::enter(None),
         // Blobs as they are: nothing is unpacked.
-        Verb::Push(_) | Verb::Pull(_) => {}
+        _ => {}
     }
 }
 
@@ -75,6 +85,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Build(args) => build::run(&args, around),
         Verb::Push(args) => push::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Pull(args) => pull::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Images(args) => images::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Tag(args) => tag::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Rmi(args) => rmi::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Inspect(args) => inspect::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::History(args) => history::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Save(args) => save::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Load(args) => load::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Import(args) => import::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Doctor(args) => doctor::run(&args).map(|()| ExitCode::SUCCESS),
     }));

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,18 +90,25 @@ impl Context {
         if same && self.tracked.len() == self.indexed {
             return Ok(());
         }
-        let mut files: Vec<_> = self
-            .tracked
-            .iter()
-            .map(|file| Remembered {
-                path: file.path.as_bytes(),
+        let mut directories = BTreeMap::<&[u8], Vec<Remembered<'_>>>::new();
+        for file in &self.tracked {
+            let (directory, name) = split(file.path.as_bytes());
+            directories.entry(directory).or_default().push(Remembered {
+                name,
                 stamp: file.stamp,
                 digest: digest(file),
                 xattrs: file.inode.meta.xattrs.iter().map(|(name, value)| (&**name, &**value)).collect(),
-            })
-            .collect();
-        files.sort_unstable_by_key(|file| file.path);
-        index::write(index, self.begun, files)
+            });
+        }
+        index::write(index, self.begun, directories)
+    }
+}
+
+/// The path of the directory, and the name in it.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
     }
 }
 

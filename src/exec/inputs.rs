@@ -1,6 +1,7 @@
 //! What steps read besides the state they start from.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::bases::BaseImage;
@@ -10,6 +11,7 @@ use crate::copy::{self, CopyError, Selection, needs_lookup};
 use crate::dockerfile::Diagnostic;
 use crate::plan::{CopyFrom, CopyOp, ImageId, MountFrom, MountKind, Op, Step};
 use crate::rootfs::{Kind, Node, RootFs, RootPath};
+use crate::sandbox::Service;
 
 use super::sources::Sources;
 use super::state::State;
@@ -25,6 +27,10 @@ pub trait Inputs: Sync {
     fn directory(&self, name: &str) -> io::Result<RootFs>;
     /// A secret's bytes; `None` when there is none of that id.
     fn secret(&self, id: &str) -> io::Result<Option<Vec<u8>>>;
+    /// What answers at the sockets of ssh mounts of this id; `None` when there is none.
+    fn agent(&self, id: &str) -> Option<Arc<dyn Service>>;
+    /// Where programs of this machine find the agent `default`, if there is one.
+    fn agent_socket(&self) -> io::Result<Option<PathBuf>>;
     /// Whether `path` is in the main build context's directory, but left out by its ignore rules.
     fn is_ignored(&self, path: &RootPath) -> bool;
 }

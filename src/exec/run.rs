@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::plan::{MountKind, Network, RunOp, Security, Step};
+use crate::plan::{Network, RunOp, Security, Step};
 use crate::progress::{Event, TaskId};
 use crate::rootfs::{Change, RootPath};
 use crate::rootfs::{Changes, Claims, File, Files, Inode, Kind, RootFs, users};
@@ -12,7 +12,7 @@ use crate::sandbox::{self, Exit, Isolation, Process, Root, SandboxError, User};
 use crate::snapshot::{self, WorkTree};
 use crate::store::TempDir;
 
-use super::mounts::{Mounted, secret_variables};
+use super::mounts::{Mounted, agent_variable, secret_variables};
 use super::stage::Made;
 use super::state::State;
 use super::tree::{Pinned, Scratch, Tree};
@@ -36,11 +36,6 @@ pub(super) fn refuse(step: &Step, op: &RunOp, settings: &Settings) -> Result<(),
     }
     if op.security == Security::Insecure && !settings.allow_insecure {
         return Err(entitlement("security.insecure"));
-    }
-    for mount in &op.mounts {
-        if let MountKind::Ssh { id, required: true, .. } = &mount.kind {
-            return Err(ExecError::step("ssh", step, format!("ssh mounts are not supported yet: `{id}`")));
-        }
     }
     if settings.isolation == Some(Isolation::Files) {
         return Err(no_process(step));
@@ -111,6 +106,7 @@ impl Build<'_> {
         let mounted = Mounted::of(self, step, op)?;
         let mut env = [&op.env[..], &op.proxy_env[..]].concat();
         env.extend(secret_variables(self, step, op)?);
+        env.extend(agent_variable(op, &env));
         // RUN-10: what a container runtime adds.
         if !env.iter().any(|variable| variable.starts_with("HOME=")) {
             env.push(format!("HOME={}", found.home.as_deref().filter(|home| !home.is_empty()).unwrap_or("/")));

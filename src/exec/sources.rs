@@ -109,7 +109,10 @@ impl Build<'_> {
     }
 
     fn git<'a>(&'a self, reference: &'a GitReference) -> Result<Git<'a>, git::Error> {
-        let access = Access::new(reference, &|name| self.inputs.secret(name))?;
+        let mut access = Access::new(reference, &|name| self.inputs.secret(name))?;
+        if reference.is_ssh() {
+            access = access.through_agent(self.inputs.agent_socket()?);
+        }
         Ok(Git::new(reference, access, self.cancel))
     }
 

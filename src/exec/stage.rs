@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use crate::cache::{Parent, Preimage, Record};
+use crate::cache::{Key, Parent, Preimage, Record};
 use crate::copy::{self, Selection};
 use crate::plan::{BaseRef, ImageId, Op, Plan, Stage, Step, WorkdirOp};
 use crate::progress::{Event, Outcome, TaskId};
@@ -121,12 +121,13 @@ impl Build<'_> {
         let inputs = selection.sums()?.into_iter().map(|(name, value)| crate::cache::Input { name, value }).collect();
         let preimage = Preimage::new(stage.platform.to_string(), Parent::Independent, "directory".to_owned(), inputs);
         let below = State::scratch();
-        if let Some(hit) = self.look_up(&preimage, &below, &preimage) {
+        let key = preimage.key();
+        if let Some(hit) = self.look_up(&key, &below, &key) {
             return Ok(hit.state);
         }
         let changes = root.changes_since(&RootFs::empty())?;
         let layer = Layer::fresh(self.store, changes, None);
-        let state = State::with_root(&below, layer.clone(), Parent::Step(preimage.key()), root);
+        let state = State::with_root(&below, layer.clone(), Parent::Step(key), root);
         let packing = self.settings.blobs.then_some(self.settings.packing);
         let (text, created) = (format!("FROM {name}"), self.settings.now);
         self.finisher.submit(Job { layer, below, preimage, text, created, lock: None, packing });
@@ -148,7 +149,8 @@ impl Build<'_> {
         };
         let inputs = self.key_inputs(step, state, sources.as_ref())?;
         let preimage = self.preimage(stage, step, state, inputs);
-        let lock = match self.cached(stage, step, state, &preimage, task)? {
+        let key = preimage.key();
+        let lock = match self.cached(stage, step, state, &preimage, &key, task)? {
             Ok(hit) => return Ok(hit),
             Err(lock) => lock,
         };
@@ -165,7 +167,7 @@ impl Build<'_> {
         let mut root = state.root().map_err(io)?.clone();
         root.apply(&made.changes).map_err(|path| io(io::Error::other(format!("{path} links to nothing"))))?;
         let layer = Layer::fresh(self.store, made.changes, made.tree);
-        let next = State::with_root(state, layer.clone(), Parent::Step(preimage.key()), root);
+        let next = State::with_root(state, layer.clone(), Parent::Step(key), root);
         let created = self.settings.now;
         self.finisher.submit(Job {
             layer,
@@ -186,25 +188,27 @@ impl Build<'_> {
         step: &Step,
         state: &Arc<State>,
         preimage: &Preimage,
+        key: &Key,
         task: TaskId,
     ) -> Result<Result<After, Option<LockGuard>>, ExecError> {
         if self.runs_anew(stage, step) {
             return Ok(Err(None));
         }
-        if let Some(hit) = self.look_up(preimage, state, preimage) {
+        if let Some(hit) = self.look_up(key, state, key) {
             return Ok(Ok(hit));
         }
         // A step that another build is just running is worth waiting for.
-        let name = format!("step-{}", preimage.key().hex());
+        let name = format!("step-{}", key.hex());
         let failed = |error: io::Error| ExecError::io(step, "cannot lock the step", &error);
         let lock = self.store.lock(&name).map_err(failed)?;
-        let mut hit = self.look_up(preimage, state, preimage);
+        let mut hit = self.look_up(key, state, key);
         if hit.is_none() && self.store.has_step(&marker(preimage)) {
             let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
             let by_content = preimage.with_parent(content_parent(preimage, state).map_err(failed)?);
-            hit = self.look_up(&by_content, state, preimage);
+            let content_key = by_content.key();
+            hit = self.look_up(&content_key, state, key);
             if hit.is_some() {
-                self.alias(&by_content, preimage);
+                self.alias(&content_key, key, preimage);
                 let text = "starts from the same files as before: nothing to do".to_owned();
                 self.sink.event(Event::Note { task, text });
             }
@@ -238,22 +242,22 @@ impl Build<'_> {
     }
 
     /// A record under the key of `wanted` whose layer the store still holds.
-    fn look_up(&self, wanted: &Preimage, state: &Arc<State>, by_history: &Preimage) -> Option<After> {
-        let record = Record::from_bytes(&self.store.step(&wanted.key().hex()).ok()??)?;
+    fn look_up(&self, wanted: &Key, state: &Arc<State>, by_history: &Key) -> Option<After> {
+        let record = Record::from_line(&self.store.step_head(&wanted.hex()).ok()??)?;
         if !self.store.holds_layer(&record.layer.diff_id) {
             return None;
         }
         let layer = Layer::recorded(self.store, record.layer);
-        let state = State::on(state, layer, Parent::Step(by_history.key()));
+        let state = State::on(state, layer, Parent::Step(*by_history));
         Some(After { state, created: record.created, cached: true })
     }
 
     /// Lets a later build hit by history what this one hit by content.
-    fn alias(&self, by_content: &Preimage, by_history: &Preimage) {
-        let bytes = self.store.step(&by_content.key().hex()).ok().flatten();
-        if let Some(record) = bytes.and_then(|bytes| Record::from_bytes(&bytes)) {
+    fn alias(&self, by_content: &Key, by_history: &Key, preimage: &Preimage) {
+        let line = self.store.step_head(&by_content.hex()).ok().flatten();
+        if let Some(record) = line.and_then(|line| Record::from_line(&line)) {
             // A cache that cannot be written costs time later, not the build now.
-            let _best_effort = self.store.put_step(&by_history.key().hex(), &record.to_bytes(by_history));
+            let _best_effort = self.store.put_step(&by_history.hex(), &record.to_bytes(preimage));
         }
     }
 

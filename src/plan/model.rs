@@ -172,6 +172,8 @@ pub struct Mount {
     pub kind: MountKind,
     /// Cannot be written.
     pub read_only: bool,
+    /// Where it is written; for ONBUILD triggers, the FROM that runs them.
+    pub span: Span,
 }
 
 /// The kinds of mounts.

@@ -32,6 +32,8 @@ pub enum Found {
     Directory(String),
     /// A named context that is empty (`docker-image://scratch`).
     Scratch,
+    /// An image that cannot be had where that is no error: nothing is known of what is in it.
+    Unknown(ImageId),
 }
 
 /// A base cannot be had. The plan adds the line.

@@ -223,6 +223,7 @@ impl<'a> Planner<'a> {
             }
             Base::Found(Found::Scratch) => (BaseRef::Scratch, Scope::scratch(&found.platform)),
             Base::Found(Found::Directory(name)) => (BaseRef::Directory(name), Scope::scratch(&found.platform)),
+            Base::Found(Found::Unknown(id)) => (BaseRef::Image(id), Scope::unknown(&found.platform)),
             Base::Found(Found::Image(id, config)) => (BaseRef::Image(id), Scope::of_image(*config, &found.platform)),
         };
         let own = definition.own.iter().copied().filter(|_| !found.replaced);
@@ -267,7 +268,7 @@ impl<'a> Planner<'a> {
 impl From<Found> for CopyFrom {
     fn from(found: Found) -> Self {
         match found {
-            Found::Image(id, _) => Self::Image(id),
+            Found::Image(id, _) | Found::Unknown(id) => Self::Image(id),
             Found::Directory(name) => Self::Directory(name),
             Found::Scratch => Self::Empty,
         }
@@ -277,7 +278,7 @@ impl From<Found> for CopyFrom {
 impl From<Found> for MountFrom {
     fn from(found: Found) -> Self {
         match found {
-            Found::Image(id, _) => Self::Image(id),
+            Found::Image(id, _) | Found::Unknown(id) => Self::Image(id),
             Found::Directory(name) => Self::Directory(name),
             Found::Scratch => Self::Empty,
         }

@@ -10,6 +10,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Uid, makedev};
 use rustix::io::Errno;
@@ -19,10 +21,11 @@ use super::copy::{Name, copy, remove};
 use super::devices::{NODES, open_null};
 use super::launch::{Launch, Room};
 use super::place::{Missing, Places, keeping_time, open_host};
+use super::socket::{self, Listening};
 use super::{Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, network_files, sys};
 
 /// Runs the process to its end. To be called on a thread that does nothing else afterwards.
-pub(super) fn run(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
+pub(super) fn run(process: &Process<'_>, output: OwnedFd, sockets: &Sender<Listening>) -> Result<Exit, SandboxError> {
     let unsupported = |what: &str| SandboxError::Unsupported { what: what.to_owned(), isolation: Isolation::Chroot };
     let Root::Directory(root) = process.root else { return Err(unsupported("an overlay")) };
     sys::unshare(UnshareFlags::FS).doing("separate the working directory")?;
@@ -34,7 +37,7 @@ pub(super) fn run(process: &Process<'_>, output: OwnedFd) -> Result<Exit, Sandbo
     rustix::process::umask(Mode::empty());
 
     let mut scene = Scene::new(root).doing("open the root file system")?;
-    let result = scene.set_up(process, output).and_then(|launch| launch.run(process));
+    let result = scene.set_up(process, output, sockets).and_then(|launch| launch.run(process));
     let cleaned = scene.leave().doing("put back what mounts covered");
     result.and_then(|exit| cleaned.map(|()| exit))
 }
@@ -73,7 +76,12 @@ impl Scene {
         })
     }
 
-    fn set_up(&mut self, process: &Process<'_>, output: OwnedFd) -> Result<Launch, SandboxError> {
+    fn set_up(
+        &mut self,
+        process: &Process<'_>,
+        output: OwnedFd,
+        sockets: &Sender<Listening>,
+    ) -> Result<Launch, SandboxError> {
         for target in ["/proc", "/sys"] {
             self.cover(target, Missing::Directory, None, |place| make_directory(place, 0o555))?;
         }
@@ -86,7 +94,7 @@ impl Scene {
         let mut mounts: Vec<_> = process.mounts.iter().collect();
         mounts.sort_by(|a, b| a.target.cmp(&b.target));
         for mount in mounts {
-            self.emulate(mount)?;
+            self.emulate(mount, sockets)?;
         }
         let cwd = self.places.find(process.cwd, Missing::Kept(process.user)).doing("make the working directory")?;
         // It is entered by the process, but what it is shows here.
@@ -100,7 +108,7 @@ impl Scene {
         Launch::new(process, room, None, open_null().doing("open /dev/null")?, output).doing("prepare the process")
     }
 
-    fn emulate(&mut self, mount: &SandboxMount) -> Result<(), SandboxError> {
+    fn emulate(&mut self, mount: &SandboxMount, sockets: &Sender<Listening>) -> Result<(), SandboxError> {
         let failed = |source: io::Error| SandboxError::Mount { target: mount.target.clone(), source };
         match &mount.kind {
             SandboxMountKind::Tmpfs(_) => {
@@ -109,6 +117,14 @@ impl Scene {
             SandboxMountKind::File { content, mode, uid, gid } => {
                 let owner = (*uid, *gid);
                 self.cover(&mount.target, Missing::File, None, |place| make_file(place, content, *mode, owner))
+            }
+            SandboxMountKind::Socket { service, mode, uid, gid } => {
+                let aside = self.aside_directory.try_clone().map_err(failed)?;
+                self.cover(&mount.target, Missing::File, None, |place| {
+                    let socket = socket::bind(&aside, "socket", *mode, (*uid, *gid))?;
+                    rustix::fs::renameat(&aside, "socket", place.directory, place.name)?;
+                    sockets.send(Listening { socket, service: Arc::clone(service) }).map_err(io::Error::other)
+                })
             }
             SandboxMountKind::Bind(path) => {
                 let (directory, name) = split(path).map_err(failed)?;

@@ -18,6 +18,7 @@ mod place;
 mod probe;
 mod run;
 mod seccomp;
+mod socket;
 mod spec;
 mod standing;
 mod supervise;
@@ -31,6 +32,7 @@ use std::io;
 
 pub use probe::{Probe, Refused, can_overlay_in, probe};
 pub use run::run;
+pub use socket::Service;
 pub use spec::{Exit, HostEntry, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, User};
 pub use standing::{Standing, enter, refusal};
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -9,7 +10,11 @@ use rustix::fs::{Gid, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::{Doing, Exit, Isolation, Process, Root, SandboxError, chroot, namespaces, sys};
+use super::socket::{Listening, serve_all};
+use super::{Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMountKind, chroot, namespaces, sys};
+
+/// How a rung runs a process; its sockets are sent away as soon as they are there.
+type Rung = fn(&Process<'_>, OwnedFd, &Sender<Listening>) -> Result<Exit, SandboxError>;
 
 /// Runs the process to its end. `output` gets stdout and stderr as they come, merged, on the calling thread. Stdin is
 /// `/dev/null`.
@@ -18,7 +23,7 @@ use super::{Doing, Exit, Isolation, Process, Root, SandboxError, chroot, namespa
 /// kiln is killed meanwhile, the step is too.
 pub fn run(isolation: Isolation, process: &Process<'_>, output: &mut dyn FnMut(&[u8])) -> Result<Exit, SandboxError> {
     let unsupported = |what: &str| Err(SandboxError::Unsupported { what: what.to_owned(), isolation });
-    let rung: fn(&Process<'_>, OwnedFd) -> Result<Exit, SandboxError> = match (isolation, process.root) {
+    let rung: Rung = match (isolation, process.root) {
         (Isolation::Root, _) => namespaces::run,
         (Isolation::Rootless, _) => namespaces::run_mapped,
         (Isolation::SingleId, _) => namespaces::run_supervised,
@@ -32,11 +37,16 @@ pub fn run(isolation: Isolation, process: &Process<'_>, output: &mut dyn FnMut(&
     let (reader, writer) = pipe(isolation, process)?;
     // Nothing is ever written: its end tells that the step is over, even if somebody outside got hold of the output.
     let (over, running) = pipe_with(PipeFlags::CLOEXEC).doing("make a pipe")?;
+    let (sockets, arriving) = mpsc::channel();
     thread::scope(|scope| {
+        if process.mounts.iter().any(|mount| matches!(mount.kind, SandboxMountKind::Socket { .. })) {
+            let porter = thread::Builder::new().name("sockets".to_owned());
+            porter.spawn_scoped(scope, move || serve_all(&arriving)).doing("start a thread")?;
+        }
         let worker = thread::Builder::new().name("sandbox".to_owned()).spawn_scoped(scope, move || {
             sys::block_signals();
-            let result = rung(process, writer);
-            drop(running);
+            let result = rung(process, writer, &sockets);
+            drop((running, sockets));
             result
         });
         let worker = worker.doing("start a thread")?;

@@ -1,8 +1,11 @@
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::progress::Cancel;
 use crate::rootfs::Claims;
+
+use super::Service;
 
 /// A rung of the ladder (`--isolation`), strongest first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
@@ -77,6 +80,17 @@ pub enum SandboxMountKind {
     File {
         /// Its bytes.
         content: Vec<u8>,
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
+    /// A socket that this process of kiln's answers.
+    Socket {
+        /// Who talks to those that connect.
+        service: Arc<dyn Service>,
         /// Permission bits.
         mode: u32,
         /// Owner.

@@ -62,6 +62,29 @@ impl Store {
         self.blob_path(digest).exists()
     }
 
+    /// Bytes of a blob, if it is here.
+    pub fn blob_size(&self, digest: &Digest) -> Option<u64> {
+        fs::metadata(self.blob_path(digest)).ok().map(|meta| meta.len())
+    }
+
+    /// All blobs with their sizes, in the order of their digests. Files that have no digest for a name are passed over.
+    pub fn blobs(&self) -> io::Result<Vec<(Digest, u64)>> {
+        let mut blobs = Vec::new();
+        for entry in fs::read_dir(self.root.join("blobs/sha256"))? {
+            let entry = entry?;
+            let name = entry.file_name().into_string().ok();
+            let Some(digest) = name.and_then(|name| Digest::from_hex(&name).ok()) else { continue };
+            match entry.metadata() {
+                Ok(meta) => blobs.push((digest, meta.len())),
+                // Another process has removed it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        blobs.sort_unstable();
+        Ok(blobs)
+    }
+
     /// Opens a blob. Its bytes have been checked when it was written.
     pub fn open_blob(&self, digest: &Digest) -> io::Result<File> {
         File::open(self.blob_path(digest))

@@ -25,7 +25,7 @@ mod sources;
 mod temp;
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::image::{Descriptor, DiffId, OCI_LAYOUT};
@@ -157,6 +157,18 @@ impl Store {
     /// The record under `key`, which is a plain file name.
     pub fn step(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
         Self::read(&self.kiln("steps").join(key))
+    }
+
+    /// The first line of the record under `key`, with its end.
+    pub fn step_head(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
+        let file = match fs::File::open(self.kiln("steps").join(key)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut line = Vec::new();
+        io::BufReader::with_capacity(1024, file).read_until(b'\n', &mut line)?;
+        Ok(Some(line))
     }
 
     /// Whether there is a record under `key`.

@@ -199,6 +199,20 @@ impl Kit {
         assert_cmd::Command::from_std(command).timeout(TIMEOUT).output().unwrap()
     }
 
+    /// The same, with bytes on standard input.
+    pub(crate) fn kiln_fed(&self, words: &[&str], stdin: &[u8]) -> std::process::Output {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kiln"));
+        self.surround(&mut command);
+        command.args(words);
+        assert_cmd::Command::from_std(command).write_stdin(stdin).timeout(TIMEOUT).output().unwrap()
+    }
+
+    /// Runs another command of the program on the kit's store.
+    pub(crate) fn on_store(&self, words: &[&str]) -> std::process::Output {
+        let store = self.path("store");
+        self.kiln(&[words, &["--store", text(&store)]].concat())
+    }
+
     /// The command of [`Kit::run`], not started.
     pub(crate) fn command(&self, more: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kiln"));
@@ -226,6 +240,7 @@ impl Kit {
             "KILN_CONFIG",
             "DOCKER_CONFIG",
             "REGISTRY_AUTH_FILE",
+            "SSH_AUTH_SOCK",
             "XDG_DATA_HOME",
             "XDG_CONFIG_HOME",
             "XDG_RUNTIME_DIR",
