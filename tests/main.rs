@@ -9,6 +9,8 @@ mod command_line;
 mod copying;
 mod corpus;
 mod diagnostics;
+mod downloads;
+mod elsewhere;
 mod formatting;
 mod git;
 mod images;

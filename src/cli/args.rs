@@ -115,11 +115,11 @@ pub(super) struct RegistryArgs {
 
 #[derive(clap::Args, Debug)]
 pub(super) struct BuildArgs {
-    /// The build context: a directory, or `-` for an archive or a Dockerfile on standard input
+    /// The build context: a directory, a git repository, the URL of an archive or Dockerfile, or `-` for standard input
     #[arg(value_name = "CONTEXT", value_parser = path())]
     pub(super) context: PathBuf,
 
-    /// The Dockerfile; `-` reads standard input [default: CONTEXT/Dockerfile]
+    /// The Dockerfile, or its URL; `-` reads standard input [default: CONTEXT/Dockerfile]
     #[arg(short, long, value_name = "FILE", value_parser = path())]
     pub(super) file: Option<PathBuf>,
 
@@ -136,7 +136,8 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(super) build_arg: Vec<String>,
 
-    /// Say what a name in FROM or --from means: a directory, oci-layout://, docker-archive://, docker-image://, host:
+    /// Say what a name in FROM or --from means: a directory, a git repository, a URL, oci-layout://, docker-archive://,
+    /// docker-image://, host:
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) build_context: Vec<String>,
 

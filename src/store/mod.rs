@@ -9,6 +9,7 @@
 //! <store>/kiln/steps/<key>                           step records
 //! <store>/kiln/sources/<digest>                      repositories that have a blob
 //! <store>/kiln/contexts/<id>                         remembered digests of context files
+//! <store>/kiln/downloads/<id>                        how a server marked a file, and which blob it is
 //! <store>/kiln/checkouts/<id>/                       files of a git commit that was a context
 //! <store>/kiln/mounts[-STANDING]/<id>/              cache mounts
 //! <store>/kiln/{tmp,locks}/
@@ -31,7 +32,7 @@ use crate::image::{Descriptor, DiffId, OCI_LAYOUT};
 use crate::progress::Cancel;
 use crate::sandbox::Standing;
 
-pub use blobs::{BlobSource, BlobWriter};
+pub use blobs::{BlobFiles, BlobSource, BlobWriter};
 pub use images::StoredImage;
 pub use lock::LockGuard;
 pub use temp::TempDir;
@@ -236,6 +237,18 @@ impl Store {
     /// The file of remembered digests of a context.
     pub fn context_index(&self, id: &str) -> PathBuf {
         self.kiln("contexts").join(id)
+    }
+
+    /// What is remembered of a download.
+    pub fn download(&self, id: &str) -> io::Result<Option<Vec<u8>>> {
+        Self::read(&self.kiln("downloads").join(id))
+    }
+
+    /// Remembers a download.
+    pub fn put_download(&self, id: &str, record: &[u8]) -> io::Result<()> {
+        // Stores made by an older kiln have no such directory.
+        fs::create_dir_all(self.kiln("downloads"))?;
+        self.replace(&self.kiln("downloads").join(id), record)
     }
 
     /// The directory of a git checkout, if it is here.
