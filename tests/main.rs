@@ -6,6 +6,7 @@ mod caching;
 mod checks;
 mod command_line;
 mod diagnostics;
+mod escapes;
 mod isolation;
 mod kit;
 mod outputs;

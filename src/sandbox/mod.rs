@@ -6,6 +6,7 @@
 mod adopt;
 mod advice;
 mod chroot;
+mod confine;
 mod copy;
 mod devices;
 mod launch;
@@ -14,6 +15,7 @@ mod mount;
 mod namespaces;
 mod network_files;
 mod overlay;
+mod own_program;
 mod place;
 mod probe;
 mod run;
@@ -22,6 +24,7 @@ mod spec;
 mod standing;
 mod supervise;
 mod sys;
+mod sys_landlock;
 mod sys_notify;
 mod sys_user;
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::launch::{Launch, Room};
 use super::mount::{PLAIN, Scratch, attach, attach_at, bind_host, new, pivot};
 use super::overlay::{Devices, Layers};
 use super::place::{Missing, Place, Places, open_host};
-use super::supervise::{Shared, Supervised, Supervisor};
+use super::supervise::{Shared, Supervised, Supervisor, Taken};
 use super::sys::{self, Below, set_mount_attributes};
 use super::{Doing, Exit, Process, Root, SandboxError, SandboxMount, SandboxMountKind, devices, network_files};
 
@@ -29,15 +29,17 @@ pub(super) fn run(process: &Process<'_>, output: OwnedFd) -> Result<Exit, Sandbo
     run_under(false, None, process, output)
 }
 
-/// The same in a user namespace that has many ids.
+/// The same in a user namespace that has many ids, where a supervisor answers the few calls for which they are too few.
 pub(super) fn run_mapped(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
-    run_under(true, None, process, output)
+    let supervision = if process.insecure { None } else { Supervisor::new(process, Taken::RareInNamespace)? };
+    let (supervisor, supervised) = supervision.unzip();
+    run_under(true, supervisor.as_ref().zip(supervised), process, output)
 }
 
 /// The same where kiln is the only user that there is: a supervisor answers what takes more.
 pub(super) fn run_supervised(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
-    let (supervisor, supervised) = Supervisor::new(process)?;
-    run_under(true, Some((&supervisor, supervised)), process, output)
+    let (supervisor, supervised) = Supervisor::new(process, Taken::All)?.unzip();
+    run_under(true, supervisor.as_ref().zip(supervised), process, output)
 }
 
 /// `is_user` in a user namespace, where overlays have marks of their own and devices can only be borrowed.
@@ -63,7 +65,11 @@ fn run_under(
     result.and_then(|exit| cleaned.map(|()| exit))
 }
 
-fn run_beside(supervisor: &Supervisor<'_>, launch: Launch, process: &Process<'_>) -> Result<Exit, SandboxError> {
+pub(super) fn run_beside(
+    supervisor: &Supervisor<'_>,
+    launch: Launch,
+    process: &Process<'_>,
+) -> Result<Exit, SandboxError> {
     let shared = Shared::default();
     std::thread::scope(|scope| {
         supervisor.start(scope, &shared)?;

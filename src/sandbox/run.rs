@@ -9,7 +9,7 @@ use rustix::fs::{Gid, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::{Doing, Exit, Isolation, Process, Root, SandboxError, chroot, namespaces, sys};
+use super::{Doing, Exit, Isolation, Process, Root, SandboxError, chroot, namespaces, own_program, sys};
 
 /// Runs the process to its end. `output` gets stdout and stderr as they come, merged, on the calling thread. Stdin is
 /// `/dev/null`.
@@ -29,6 +29,7 @@ pub fn run(isolation: Isolation, process: &Process<'_>, output: &mut dyn FnMut(&
     if process.cancel.is_set() {
         return Err(SandboxError::Cancelled);
     }
+    own_program::remember();
     let (reader, writer) = pipe(isolation, process)?;
     // Nothing is ever written: its end tells that the step is over, even if somebody outside got hold of the output.
     let (over, running) = pipe_with(PipeFlags::CLOEXEC).doing("make a pipe")?;

@@ -22,6 +22,7 @@ use tempfile::TempDir;
 
 pub(crate) use built::Built;
 pub(crate) use image::Image;
+pub(crate) use layer::Kind as EntryKind;
 pub(crate) use registry::Registry;
 pub(crate) use wire::Wire;
 
