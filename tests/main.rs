@@ -11,6 +11,7 @@ mod corpus;
 mod diagnostics;
 mod downloads;
 mod elsewhere;
+mod escapes;
 mod formatting;
 mod git;
 mod images;

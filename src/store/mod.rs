@@ -26,6 +26,7 @@ mod temp;
 
 use std::fs;
 use std::io::{self, BufRead as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::image::{Descriptor, DiffId, OCI_LAYOUT};
@@ -116,6 +117,15 @@ impl Store {
     }
 
     fn create_files(&self) -> io::Result<()> {
+        // Files of images lie here as they are, set-id programs among them: nobody else may reach those.
+        match fs::set_permissions(self.root.join("kiln"), fs::Permissions::from_mode(0o700)) {
+            Err(error)
+                if !matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) =>
+            {
+                return Err(error);
+            }
+            _ => {}
+        }
         for dir in ["trees", "mounts"] {
             match fs::create_dir(self.files(dir)) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),

@@ -25,6 +25,7 @@ use tempfile::TempDir;
 pub(crate) use built::Built;
 pub(crate) use git::{Daemon, Repository, SmartHttp};
 pub(crate) use image::Image;
+pub(crate) use layer::Kind as EntryKind;
 pub(crate) use registry::{HTPASSWD, Registry};
 pub(crate) use web::{Page, Web};
 pub(crate) use wire::Wire;
