@@ -56,14 +56,15 @@ impl Record {
 mod tests {
     use crate::image::Digest;
 
-    use super::super::Parent;
+    use super::super::{Inputs, Parent};
     use super::*;
 
     #[test]
     fn both_lines_are_read_back() {
         let layer = LayerRecord { diff_id: DiffId(Digest::of(b"x")), size: 5, content: "c".into() };
         let record = Record { text: "RUN a\nb".into(), created: -1, layer };
-        let preimage = Preimage::new("linux/amd64".into(), Parent::Scratch, "RUN".into(), vec![]);
+        let preimage =
+            Preimage::new("linux/amd64".into(), Parent::Scratch, "RUN".into(), Inputs::new(vec![], vec![]).unwrap());
         let mut bytes = Vec::new();
         record.write(Some(&preimage), &mut bytes).unwrap();
         let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
