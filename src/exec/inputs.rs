@@ -102,6 +102,7 @@ impl Build<'_> {
                 if let Some(sources) = sources {
                     inputs.extend(sources.commits());
                     let selection = sources.files();
+                    self.tell_of_nothing(step, op, &selection);
                     digest_files(&selection.files(), self.settings.threads).map_err(failed)?;
                     let sums = selection.sums().map_err(failed)?;
                     inputs.extend(sums.into_iter().map(|(name, value)| Input { name, value }));
