@@ -47,6 +47,11 @@ impl Selection {
         self.parts.is_empty()
     }
 
+    /// How many names have what they name itself copied, not what is in it: all but directories.
+    pub fn names(&self) -> usize {
+        self.parts.iter().filter(|part| !part.node.is_directory()).count()
+    }
+
     /// The regular files of all, hard links more than once, so that they can be digested in parallel.
     pub fn files(&self) -> Vec<Arc<Inode>> {
         let mut files = Vec::new();

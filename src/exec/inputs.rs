@@ -102,6 +102,7 @@ impl Build<'_> {
                 if let Some(sources) = sources {
                     reads.list.extend(sources.commits());
                     let selection = sources.files();
+                    self.tell_of_nothing(step, op, &selection);
                     digest_files(&selection.files(), self.settings.threads).map_err(failed)?;
                     reads.files(String::new(), selection.clone());
                 }

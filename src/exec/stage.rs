@@ -285,6 +285,7 @@ impl Build<'_> {
         let mut root = old.clone();
         copy::copy(&mut root, selection, op, &env)
             .map_err(|error| ExecError::step(error.code(), step, error.to_string()).caused_by(&error))?;
+        self.tell_of_copy(step, op, selection, (old, &root));
         let mut changes = root.changes_since(old).map_err(failed)?;
         self.clamp(&mut changes);
         Ok(Made { changes, tree: None })
