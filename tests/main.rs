@@ -8,6 +8,7 @@ mod checks;
 mod command_line;
 mod corpus;
 mod diagnostics;
+mod filter;
 mod git;
 mod images;
 mod isolation;
