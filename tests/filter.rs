@@ -57,9 +57,9 @@ fn calls_are_allowed_refused_or_unknown_on_every_rung_that_mounts() {
     }
 }
 
-/// Without the capability to filter, set-id programs go on to work: a filter would break them.
+/// Without the capability to filter freely, a filter would break set-id programs, which a step of an ordinary user may need.
 #[test]
-fn a_step_of_a_chroot_without_capabilities_has_no_filter_and_may_change_its_user() {
+fn a_users_step_in_a_chroot_without_capabilities_has_no_filter_and_may_change_its_user() {
     if !root() || !installed("setpriv") {
         return;
     }

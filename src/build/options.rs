@@ -6,6 +6,7 @@ use crate::image::{Digest, Platform, Reference};
 use crate::output::OutputSpec;
 use crate::plan::Network;
 use crate::registry::Access;
+use crate::remote::Source;
 use crate::sandbox::{HostEntry, Isolation, Limits, Resources};
 
 /// What to build and how: the command line, checked.
@@ -73,8 +74,8 @@ pub enum ContextSpec {
     Directory(PathBuf),
     /// `-`
     Stdin,
-    /// A URL or git reference.
-    Remote(String),
+    /// A repository, or a file by URL.
+    Remote(Source),
 }
 
 /// `-f` (DF).
@@ -86,6 +87,8 @@ pub enum DockerfileSpec {
     Path(PathBuf),
     /// `-`
     Stdin,
+    /// `http://` or `https://`
+    Url(String),
 }
 
 /// `--build-context NAME=VALUE`, not looked at yet.
@@ -194,6 +197,12 @@ pub enum BuildError {
     /// An output cannot be written.
     #[error(transparent)]
     Output(#[from] crate::output::OutputError),
+    /// A context or Dockerfile cannot be downloaded.
+    #[error(transparent)]
+    Download(#[from] crate::download::DownloadError),
+    /// A context in a git repository cannot be fetched.
+    #[error(transparent)]
+    Git(#[from] crate::git::Error),
     /// An image cannot be pushed.
     #[error(transparent)]
     Transfer(#[from] crate::transfer::Error),

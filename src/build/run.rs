@@ -13,7 +13,9 @@ use crate::store::Store;
 use crate::transfer::{self, Transfer};
 
 use super::evaluate::{Evaluation, Extent, Purpose, evaluate, registry, resolver};
+use super::fetch::Fetcher;
 use super::inputs::Outside;
+use super::known::Known;
 use super::{BuildError, BuiltImage, Options, Outcome, SourceText};
 use super::{frontend, source};
 
@@ -30,7 +32,8 @@ const STAGES_PER_CORE: usize = 16;
 pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outcome, BuildError> {
     let began = Instant::now();
     let store = Arc::new(Store::open(&options.store)?.stopped_by(cancel));
-    let sources = source::open(options, &store)?;
+    let fetcher = Fetcher::new(&store, options, sink, cancel)?;
+    let sources = source::open(options, &fetcher)?;
     let parsed = dockerfile::parse(&sources.bytes);
     let text = sources.text(&parsed.file.text);
     let failed = |diagnostics| BuildError::Dockerfile { source_text: text.clone(), diagnostics };
@@ -43,8 +46,9 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     let threads = threads();
     let registry = registry(options);
     let resolver = resolver(options, &store, &registry, Purpose::Build, sink)?;
+    let known = Known { resolver: &resolver, fetcher: &fetcher, main: sources.time };
     let Evaluation { plan, warnings, violation } =
-        evaluate(&parsed.file, options, Extent::Target, &sources.context, &resolver);
+        evaluate(&parsed.file, options, Extent::Target, &sources.context, &known);
     let plan = plan.map_err(&failed)?;
     if let Some(violation) = violation {
         return Err(failed(warnings.into_iter().chain([violation]).collect()));
@@ -54,8 +58,7 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     }
 
     let settings = settings(options, &plan, threads, sink);
-    let outside =
-        Outside::new(&resolver, &store, &sources.context, (&options.secrets, &options.agents), threads, sink)?;
+    let outside = Outside::new(&resolver, &fetcher, &sources.context, threads, sink);
     let result = exec::execute(&plan, &outside, &store, &settings, sink, cancel);
     // What a failed build has read need not be read again either.
     outside.remember();

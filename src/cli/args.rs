@@ -8,7 +8,9 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::foreign::{Ignored, Unsupported};
-use super::image_args::{HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, RmiArgs, SaveArgs, TagArgs};
+use super::image_args::{
+    CopyArgs, HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, RmiArgs, SaveArgs, TagArgs,
+};
 
 const EXIT_CODES: &str = "Exit status: 0 done; 1 the arguments, the Dockerfile or one of its steps failed; 100 a defect of kiln; \
 102 disk or memory ran out; 130 stopped by a signal.";
@@ -43,6 +45,12 @@ pub(super) enum Verb {
     Push(PushArgs),
     /// Fetch an image from a registry into the store
     Pull(PullArgs),
+    /// Copy an image between registries, layouts, archives and the store
+    Copy(CopyArgs),
+    /// Keep a user's password for a registry, once the registry has taken it
+    Login(LoginArgs),
+    /// Forget what is kept for a registry
+    Logout(LogoutArgs),
     /// List the images of the store
     Images(ImagesArgs),
     /// Give an image of the store further names
@@ -59,6 +67,10 @@ pub(super) enum Verb {
     Load(LoadArgs),
     /// Make a one-layer image in the store out of a root filesystem
     Import(ImportArgs),
+    /// Say what is likely wrong with Dockerfiles
+    Lint(Box<super::lint::LintArgs>),
+    /// Put Dockerfiles into the usual layout; what they build stays the same to the byte
+    Fmt(FmtArgs),
     /// Say how processes are isolated on this machine, and why not better
     Doctor(DoctorArgs),
 }
@@ -103,11 +115,11 @@ pub(super) struct RegistryArgs {
 
 #[derive(clap::Args, Debug)]
 pub(super) struct BuildArgs {
-    /// The build context: a directory, or `-` for an archive or a Dockerfile on standard input
+    /// The build context: a directory, a git repository, the URL of an archive or Dockerfile, or `-` for standard input
     #[arg(value_name = "CONTEXT", value_parser = path())]
     pub(super) context: PathBuf,
 
-    /// The Dockerfile; `-` reads standard input [default: CONTEXT/Dockerfile]
+    /// The Dockerfile, or its URL; `-` reads standard input [default: CONTEXT/Dockerfile]
     #[arg(short, long, value_name = "FILE", value_parser = path())]
     pub(super) file: Option<PathBuf>,
 
@@ -124,7 +136,8 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(super) build_arg: Vec<String>,
 
-    /// Say what a name in FROM or --from means: a directory, oci-layout://, docker-archive://, docker-image://, host:
+    /// Say what a name in FROM or --from means: a directory, a git repository, a URL, oci-layout://, docker-archive://,
+    /// docker-image://, host:
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) build_context: Vec<String>,
 
@@ -338,6 +351,17 @@ pub(super) struct ImportArgs {
 
     #[command(flatten)]
     pub(super) store: StoreArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct FmtArgs {
+    /// The files; `-` reads standard input and writes standard output [default: Dockerfile]
+    #[arg(value_name = "FILE", value_parser = path())]
+    pub(super) files: Vec<PathBuf>,
+
+    /// Change nothing; name the files that are not formatted, with the difference, and exit with 1 where there are some
+    #[arg(long)]
+    pub(super) check: bool,
 }
 
 #[derive(clap::Args, Debug)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::args::{StoreArgs, TransferArgs, path};
+use super::args::{RegistryArgs, StoreArgs, TransferArgs, path};
 
 /// How a result is written.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -161,4 +161,56 @@ pub(super) struct LoadArgs {
 
     #[command(flatten)]
     pub(super) store: StoreArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct CopyArgs {
+    /// Where from: `docker://NAME`, store:IMAGE, oci:DIR[:TAG], oci-archive:FILE[:TAG] or
+    /// docker-archive:FILE[:NAME]
+    #[arg(value_name = "SOURCE")]
+    pub(super) source: String,
+
+    /// Where to: the same
+    #[arg(value_name = "DEST")]
+    pub(super) destination: String,
+
+    /// Of an image for several platforms, this one [default: this machine's]
+    #[arg(long, value_name = "OS/ARCH", conflicts_with = "all")]
+    pub(super) platform: Option<String>,
+
+    /// All platforms, and the index that holds them
+    #[arg(short, long, alias = "all-platforms")]
+    pub(super) all: bool,
+
+    #[command(flatten)]
+    pub(super) transfer: TransferArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct LoginArgs {
+    /// The registry [default: docker.io]
+    #[arg(value_name = "HOST[:PORT]")]
+    pub(super) registry: Option<String>,
+
+    /// The user name; asked for on a terminal
+    #[arg(short, long, value_name = "NAME")]
+    pub(super) username: Option<String>,
+
+    /// The password, in sight of everybody on this machine: better on standard input
+    #[arg(short, long, value_name = "PASSWORD", conflicts_with = "password_stdin")]
+    pub(super) password: Option<String>,
+
+    /// Read the password from standard input
+    #[arg(long)]
+    pub(super) password_stdin: bool,
+
+    #[command(flatten)]
+    pub(super) registries: RegistryArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct LogoutArgs {
+    /// The registry [default: docker.io]
+    #[arg(value_name = "HOST[:PORT]")]
+    pub(super) registry: Option<String>,
 }

@@ -5,9 +5,11 @@ mod booleans;
 mod build;
 mod call;
 mod config;
+mod copy;
 mod doctor;
 mod failure;
 mod files;
+mod fmt;
 mod foreign;
 mod history;
 mod image_args;
@@ -15,12 +17,17 @@ mod images;
 mod import;
 mod inspect;
 mod limits;
+mod lint;
 mod load;
+mod login;
+mod logout;
 mod options;
 mod out;
+mod password;
 mod progress;
 mod pull;
 mod push;
+mod region;
 mod render;
 mod rmi;
 mod save;
@@ -42,6 +49,7 @@ use clap::{CommandFactory, Parser};
 
 use args::{Args, ProgressMode, PullArgs, PushArgs, Verb};
 use failure::{Failure, Form, Kind};
+use image_args::{CopyArgs, SaveArgs};
 use surroundings::Surroundings;
 
 use crate::sandbox;
@@ -52,7 +60,7 @@ fn become_root(verb: &Verb) {
         // What is wrong with the option is told with the others.
         Verb::Build(args) => sandbox::enter(values::isolation(&args.isolation).unwrap_or_default()),
         Verb::Import(_) | Verb::Doctor(_) => sandbox::enter(None),
-        // Blobs as they are: nothing is unpacked.
+        // Blobs and texts as they are: nothing is unpacked.
         _ => {}
     }
 }
@@ -74,7 +82,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Surroundings { variable: &|name| std::env::var_os(name), stdout_is_terminal: std::io::stdout().is_terminal() };
     let form = match &args.verb {
         Verb::Build(args) if options::progress(args, around).is_ok_and(|mode| mode == ProgressMode::Json) => Form::Json,
-        Verb::Push(PushArgs { transfer, .. }) | Verb::Pull(PullArgs { transfer, .. })
+        Verb::Push(PushArgs { transfer, .. })
+        | Verb::Pull(PullArgs { transfer, .. })
+        | Verb::Copy(CopyArgs { transfer, .. })
+        | Verb::Save(SaveArgs { transfer, .. })
             if transfer.progress == Some(ProgressMode::Json) =>
         {
             Form::Json
@@ -86,6 +97,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Build(args) => build::run(&args, around),
         Verb::Push(args) => push::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Pull(args) => pull::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Copy(args) => copy::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Login(args) => login::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Logout(args) => logout::run(&args).map(|()| ExitCode::SUCCESS),
         Verb::Images(args) => images::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Tag(args) => tag::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Rmi(args) => rmi::run(&args, around).map(|()| ExitCode::SUCCESS),
@@ -94,6 +108,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Save(args) => save::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Load(args) => load::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Import(args) => import::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Lint(args) => lint::run(&args, around),
+        Verb::Fmt(args) => Ok(fmt::run(&args)),
         Verb::Doctor(args) => doctor::run(&args, around).map(|()| ExitCode::SUCCESS),
     }));
     match result.unwrap_or_else(|_| Err(Failure::internal())) {

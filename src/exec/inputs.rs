@@ -1,6 +1,7 @@
 //! What steps read besides the state they start from.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::bases::BaseImage;
@@ -28,6 +29,8 @@ pub trait Inputs: Sync {
     fn secret(&self, id: &str) -> io::Result<Option<Vec<u8>>>;
     /// What answers at the sockets of ssh mounts of this id; `None` when there is none.
     fn agent(&self, id: &str) -> Option<Arc<dyn Service>>;
+    /// Where programs of this machine find the agent `default`, if there is one.
+    fn agent_socket(&self) -> io::Result<Option<PathBuf>>;
     /// Whether `path` is in the main build context's directory, but left out by its ignore rules.
     fn is_ignored(&self, path: &RootPath) -> bool;
 }

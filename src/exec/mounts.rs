@@ -70,7 +70,7 @@ impl Mounted {
         }
         let temp = Arc::new(build.store.temp_dir()?);
         let place = temp.join("bind");
-        snapshot::write(&root, &found.path, &place)?;
+        snapshot::write(&root, &found.path, &place, build.nodes())?;
         self.temps.push(temp);
         Ok(place)
     }
@@ -116,7 +116,7 @@ impl Mounted {
         let fresh = temp.join("cache");
         if let Some(root) = content {
             let found = root.resolve(source.as_bytes(), true).map_err(|error| io::Error::other(error.to_string()))?;
-            snapshot::write(&root, &found.path, &fresh)?;
+            snapshot::write(&root, &found.path, &fresh, build.nodes())?;
         } else {
             std::fs::create_dir(&fresh)?;
             snapshot::set_owner(&fresh, *uid, *gid)?;

@@ -10,7 +10,7 @@ use crate::progress::{Event, TaskId};
 use crate::rootfs::{Change, RootPath};
 use crate::rootfs::{Changes, Claims, File, Files, Inode, Kind, RootFs, users};
 use crate::sandbox::{self, Exit, Isolation, Process, Root, SandboxError, User};
-use crate::snapshot::{self, WorkTree};
+use crate::snapshot::{self, Nodes, WorkTree};
 use crate::store::TempDir;
 
 use super::mounts::{Mounted, agent_variable, secret_variables};
@@ -50,6 +50,11 @@ fn no_process(step: &Step) -> ExecError {
 }
 
 impl Build<'_> {
+    /// What becomes of devices in directories that a step sees: on the rung `chroot` no mount keeps it from opening them.
+    pub(super) fn nodes(&self) -> Nodes {
+        if self.isolation() == Isolation::Chroot { Nodes::Claimed } else { Nodes::Real }
+    }
+
     pub(super) fn run(
         &self,
         step: &Step,
@@ -249,7 +254,7 @@ impl WorkArea {
                 let temp = Arc::new(build.store.temp_dir()?);
                 let dir = temp.join("root");
                 std::fs::create_dir(&dir)?;
-                (WorkTree::materialise(root, &dir)?, temp)
+                (WorkTree::materialise(root, &dir, build.nodes())?, temp)
             }
         };
         Ok(&mut self.0.insert((tree, temp)).0)

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use crate::cache::{Key, Parent, Preimage, Record};
+use crate::cache::{Input, Key, Parent, Preimage, Record};
 use crate::copy::{self, Selection};
 use crate::plan::{BaseRef, ImageId, Op, Plan, Stage, Step, WorkdirOp};
 use crate::progress::{Event, Outcome, TaskId};
@@ -118,7 +118,7 @@ impl Build<'_> {
         let root = self.inputs.directory(name)?;
         let selection = whole(&root);
         crate::context::digest_files(&selection.files(), self.settings.threads)?;
-        let inputs = selection.sums()?.into_iter().map(|(name, value)| crate::cache::Input { name, value }).collect();
+        let inputs = selection.sums()?.into_iter().map(|(name, value)| Input { name, value }).collect();
         let preimage = Preimage::new(stage.platform.to_string(), Parent::Independent, "directory".to_owned(), inputs);
         let below = State::scratch();
         let key = preimage.key();
@@ -227,18 +227,17 @@ impl Build<'_> {
         asked && !matches!(step.op, Op::Workdir(_))
     }
 
-    fn preimage(&self, stage: &Stage, step: &Step, state: &State, inputs: Vec<crate::cache::Input>) -> Preimage {
+    fn preimage(&self, stage: &Stage, step: &Step, state: &State, mut inputs: Vec<Input>) -> Preimage {
         let parent = state.key.clone();
-        let mut preimage = match &step.op {
+        if let Some(clamp) = self.settings.clamp {
+            inputs.push(Input { name: "latest time".to_owned(), value: clamp.to_string() });
+        }
+        match &step.op {
             Op::Run(op) => keys::run(&stage.platform, parent, op, self.settings, inputs),
             Op::Copy(op) => keys::copy(&stage.platform, parent, op, inputs),
             Op::Workdir(op) => keys::workdir(&stage.platform, parent, op, self.plan.epoch, inputs),
             Op::Meta(_) => Preimage::new(stage.platform.to_string(), parent, String::new(), inputs),
-        };
-        if let Some(clamp) = self.settings.clamp {
-            preimage.inputs.push(crate::cache::Input { name: "latest time".to_owned(), value: clamp.to_string() });
         }
-        preimage
     }
 
     /// A record under the key of `wanted` whose layer the store still holds.
@@ -257,7 +256,7 @@ impl Build<'_> {
         let line = self.store.step_head(&by_content.hex()).ok().flatten();
         if let Some(record) = line.and_then(|line| Record::from_line(&line)) {
             // A cache that cannot be written costs time later, not the build now.
-            let _best_effort = self.store.put_step(&by_history.hex(), &record.to_bytes(preimage));
+            let _best_effort = self.store.write_step(&by_history.hex(), |out| record.write(Some(preimage), out));
         }
     }
 

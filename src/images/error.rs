@@ -25,6 +25,16 @@ pub enum Error {
     /// What was typed is neither a name nor an id.
     #[error(transparent)]
     Name(#[from] ReferenceError),
+    /// A source or destination of a copy is written wrongly.
+    #[error("`{text}`: {reason}")]
+    Place {
+        /// As typed.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+        /// How it may have been meant.
+        help: Option<String>,
+    },
     /// A document of the image is no manifest, index or config.
     #[error("{name} is not an image that kiln can read: {reason}")]
     NotAnImage {
@@ -69,6 +79,7 @@ impl Error {
                 "`kiln images` lists what there is; `kiln build -t` makes an image, `kiln pull` fetches one".to_owned(),
             ),
             Self::Ambiguous { ids, .. } => Some(format!("write more of it: {}", ids.join(", "))),
+            Self::Place { help, .. } => help.clone(),
             Self::Name(_) => Some("an image is named `NAME[:TAG]`, or by its id".to_owned()),
             Self::Platform { .. } => Some("`kiln inspect` tells the platforms that it is for".to_owned()),
             Self::Archive(error) => error.help(),

@@ -2,8 +2,9 @@ use std::io;
 use std::path::Path;
 
 use crate::bases::{Contained, contents};
-use crate::image::{Descriptor, Document, MediaType, Reference};
+use crate::image::{Descriptor, Document, Index, MediaType, Reference};
 use crate::store::{BlobSource, Store};
+use crate::transfer::Extent;
 
 use super::Error;
 
@@ -37,7 +38,7 @@ pub fn load(store: &Store, path: &Path, name: Option<&Reference>) -> Result<Vec<
         if names.is_empty() && nameless == 1 {
             names.extend(name.cloned());
         }
-        take(store, &image)?;
+        take(store, &image, &Extent::All)?;
         for name in &names {
             store.tag(name, &image.top).map_err(Error::Store)?;
         }
@@ -46,44 +47,58 @@ pub fn load(store: &Store, path: &Path, name: Option<&Reference>) -> Result<Vec<
     Ok(loaded)
 }
 
-/// Puts all blobs of one image into the store.
-pub(super) fn take(store: &Store, image: &Contained) -> Result<(), Error> {
+/// Puts the blobs of an image into the store, as far as they are asked for. An index may lack images of other platforms, which
+/// stay absent.
+pub fn take(store: &Store, image: &Contained, extent: &Extent) -> Result<(), Error> {
     let name = image.names.first().map_or_else(|| image.top.digest.to_string(), Reference::familiar);
-    take_below(store, &image.top, &*image.source, MAX_DEPTH).map_err(|source| Error::Load { name, source })
+    let taking = Taking { store, source: &*image.source, extent };
+    taking.below(&image.top, MAX_DEPTH).map_err(|source| Error::Load { name, source })
 }
 
-fn take_below(store: &Store, at: &Descriptor, source: &dyn BlobSource, depth: usize) -> io::Result<()> {
-    let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
-    if depth == 0 {
-        return Err(invalid(format!("more than {MAX_DEPTH} indexes in each other")));
-    }
-    if at.size > MAX_DOCUMENT {
-        return Err(invalid(format!("{} has {} bytes, too many for a document", at.digest, at.size)));
-    }
-    store.ensure_blob(at, Some(source))?;
-    let bytes = store.read_blob(&at.digest)?;
-    match Document::from_json(&bytes).map_err(|error| invalid(format!("{}: {error}", at.digest)))? {
-        Document::Manifest(manifest) => {
-            for blob in [&manifest.config].into_iter().chain(&manifest.layers) {
-                store.ensure_blob(blob, Some(source))?;
-            }
+struct Taking<'a> {
+    store: &'a Store,
+    source: &'a dyn BlobSource,
+    extent: &'a Extent,
+}
+
+impl Taking<'_> {
+    fn below(&self, at: &Descriptor, depth: usize) -> io::Result<()> {
+        let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
+        if depth == 0 {
+            return Err(invalid(format!("more than {MAX_DEPTH} indexes in each other")));
         }
-        Document::Index(index) => {
-            let documents = index.manifests.iter().filter(|entry| is_document(entry));
-            let mut here = 0;
-            for entry in documents {
-                match take_below(store, entry, source, depth - 1) {
-                    Ok(()) => here += 1,
-                    Err(error) if error.kind() == io::ErrorKind::NotFound && !store.has(&entry.digest) => {}
-                    Err(error) => return Err(error),
-                }
+        if at.size > MAX_DOCUMENT {
+            return Err(invalid(format!("{} has {} bytes, too many for a document", at.digest, at.size)));
+        }
+        self.store.ensure_blob(at, Some(self.source))?;
+        let bytes = self.store.read_blob(&at.digest)?;
+        match Document::from_json(&bytes).map_err(|error| invalid(format!("{}: {error}", at.digest)))? {
+            Document::Manifest(manifest) => {
+                let mut blobs = [&manifest.config].into_iter().chain(&manifest.layers);
+                blobs.try_for_each(|blob| self.store.ensure_blob(blob, Some(self.source)))
             }
-            if here == 0 {
-                return Err(io::Error::new(io::ErrorKind::NotFound, "there is an index, and none of its images"));
-            }
+            Document::Index(index) => self.images_of(&index, depth - 1),
         }
     }
-    Ok(())
+
+    fn images_of(&self, index: &Index, depth: usize) -> io::Result<()> {
+        if let Extent::Platform(platform) = self.extent {
+            // Whoever looks for the platform says that it is not there.
+            return index.select(platform).map_or(Ok(()), |chosen| self.below(chosen, depth));
+        }
+        let mut here = 0;
+        for entry in index.manifests.iter().filter(|entry| is_document(entry)) {
+            match self.below(entry, depth) {
+                Ok(()) => here += 1,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !self.store.has(&entry.digest) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if here > 0 {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::NotFound, "there is an index, and none of its images"))
+    }
 }
 
 fn is_document(entry: &Descriptor) -> bool {

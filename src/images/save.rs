@@ -18,5 +18,5 @@ pub fn bundle(tree: &Tree, names: Vec<Reference>) -> Result<Option<Bundle>, Erro
     top.annotations.clear();
     let documents = tree.documents.iter().map(|(at, _)| at);
     let blobs = documents.chain(&tree.blobs).cloned().collect();
-    Ok(Some(Bundle { top, blobs, image, names, created: None }))
+    Ok(Some(Bundle { top, blobs, image, names, tag: None, created: None }))
 }

@@ -8,9 +8,12 @@ mod contents;
 mod definitions;
 mod evaluated;
 mod findings;
+pub mod hadolint;
 mod ignored;
+mod offline;
 mod options;
 mod rule;
+mod shell;
 mod stage_names;
 #[cfg(test)]
 mod tests;
@@ -23,6 +26,7 @@ use crate::plan::{Remark, Stage};
 use findings::Findings;
 use written::Written;
 
+pub use offline::{Offline, offline};
 pub use options::CheckOptions;
 pub use rule::Rule;
 
@@ -59,7 +63,7 @@ pub fn violation(findings: &[Diagnostic], options: &CheckOptions) -> Option<Diag
     if findings.is_empty() || !options.are_errors() {
         return None;
     }
-    let mut rules: Vec<&str> = findings.iter().map(|found| found.code).collect();
+    let mut rules: Vec<&str> = findings.iter().map(|found| &*found.code).collect();
     rules.sort_unstable();
     rules.dedup();
     let found = Diagnostic::nowhere("D-95", format!("lint violation found for rules: {}", rules.join(", ")));

@@ -15,6 +15,8 @@ pub struct Bundle {
     pub image: Option<(Descriptor, Vec<Descriptor>)>,
     /// Its names.
     pub names: Vec<Reference>,
+    /// What a layout calls it, word for word, where it has no name.
+    pub tag: Option<String>,
     /// When it was made, in seconds since 1970, if that is to be told (ARC-6).
     pub created: Option<i64>,
 }
@@ -27,6 +29,7 @@ impl Bundle {
             blobs: stored.layers.iter().chain([&stored.config, &stored.manifest]).cloned().collect(),
             image: Some((stored.config.clone(), stored.layers.clone())),
             names: names.to_vec(),
+            tag: None,
             created: Some(created),
         }
     }

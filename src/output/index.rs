@@ -16,6 +16,11 @@ pub(super) fn entries(bundle: &Bundle) -> Vec<Descriptor> {
         bare.annotations.insert(CREATED.to_owned(), rfc_3339(created));
     }
     if bundle.names.is_empty() {
+        if let Some(tag) = &bundle.tag {
+            let whole = tag.parse::<Reference>().ok().filter(|_| tag.contains(['/', ':']));
+            bare.annotations.extend(whole.map(|name| (IMAGE_NAME.to_owned(), name.to_string())));
+            bare.annotations.insert(REF_NAME.to_owned(), tag.clone());
+        }
         return vec![bare];
     }
     let with_name = |name: &Reference| {

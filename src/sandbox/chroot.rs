@@ -14,20 +14,27 @@ use std::sync::Arc;
 
 use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Uid, makedev};
 use rustix::io::Errno;
+use rustix::process::DumpableBehavior;
 use rustix::thread::UnshareFlags;
 
 use super::copy::{Name, copy, remove};
 use super::devices::{NODES, open_null};
-use super::launch::{Launch, Room};
+use super::launch::{Launch, Restriction, Room};
+use super::namespaces::run_beside;
 use super::place::{Missing, Places, keeping_time, open_host};
 use super::run::Links;
 use super::socket::{self, Listening};
-use super::{Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, network_files, sys};
+use super::supervise::{Supervised, Supervisor, Taken};
+use super::{
+    Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, network_files, standing, sys,
+};
 
 /// Runs the process to its end. To be called on a thread that does nothing else afterwards.
 pub(super) fn run(process: &Process<'_>, output: OwnedFd, links: &Links) -> Result<Exit, SandboxError> {
     let unsupported = |what: &str| SandboxError::Unsupported { what: what.to_owned(), isolation: Isolation::Chroot };
     let Root::Directory(root) = process.root else { return Err(unsupported("an overlay")) };
+    // Here a step sees kiln's processes: without CAP_SYS_PTRACE it can neither trace them nor read their memory then.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("hide kiln's memory")?;
     sys::unshare(UnshareFlags::FS).doing("separate the working directory")?;
     if process.no_network {
         let separated = sys::unshare(UnshareFlags::NEWNET).and_then(|()| sys::raise_loopback());
@@ -37,7 +44,16 @@ pub(super) fn run(process: &Process<'_>, output: OwnedFd, links: &Links) -> Resu
     rustix::process::umask(Mode::empty());
 
     let mut scene = Scene::new(root).doing("open the root file system")?;
-    let result = scene.set_up(process, output, links).and_then(|launch| launch.run(process));
+    let restriction = Restriction::of(process, standing::may_mount());
+    let supervision = match restriction {
+        Restriction::None => None,
+        _ => Supervisor::new(process, Taken::RareInChroot)?,
+    };
+    let (supervisor, supervised) = supervision.unzip();
+    let result = scene.set_up(process, supervised, output, links).and_then(|launch| match &supervisor {
+        None => launch.run(process),
+        Some(supervisor) => run_beside(supervisor, launch, process),
+    });
     let cleaned = scene.leave().doing("put back what mounts covered");
     result.and_then(|exit| cleaned.map(|()| exit))
 }
@@ -76,7 +92,13 @@ impl Scene {
         })
     }
 
-    fn set_up(&mut self, process: &Process<'_>, output: OwnedFd, links: &Links) -> Result<Launch, SandboxError> {
+    fn set_up(
+        &mut self,
+        process: &Process<'_>,
+        supervised: Option<Supervised>,
+        output: OwnedFd,
+        links: &Links,
+    ) -> Result<Launch, SandboxError> {
         for target in ["/proc", "/sys"] {
             self.cover(target, Missing::Directory, None, |place| make_directory(place, 0o555))?;
         }
@@ -100,7 +122,7 @@ impl Scene {
             cwd: cwd.file.try_clone().doing("enter the working directory")?,
             proc: open_host(Path::new("/proc")).doing("open /proc")?,
         };
-        Launch::new(process, room, None, open_null().doing("open /dev/null")?, output, links)
+        Launch::new(process, room, supervised, open_null().doing("open /dev/null")?, output, links)
             .doing("prepare the process")
     }
 

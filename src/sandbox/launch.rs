@@ -21,13 +21,18 @@ use rustix::io::Errno;
 use rustix::process::{PidfdFlags, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
 
+use super::confine::Confinement;
 use super::run::Links;
-use super::supervise::{self, Supervised};
+use super::supervise::Supervised;
 use super::sys::{Ended, Until};
-use super::{Exit, Limits, Process, SandboxError, adopt, mask, seccomp, sys};
+use super::{Exit, Limits, Process, SandboxError, adopt, mask, own_program, seccomp, standing, sys};
 
 /// The capabilities that container engines leave (M-21).
 const CAPABILITIES: u64 = 0xa804_25fb;
+/// By which root leaves a root directory that was merely changed.
+const CHANGE_ROOT: u64 = 1 << 18;
+/// By which root comes by the machine's disks, where no mount forbids their nodes.
+const MAKE_NODES: u64 = 1 << 27;
 
 /// What the room of a process is, as far as the process itself has to finish it.
 pub(super) enum Room {
@@ -47,6 +52,30 @@ pub(super) enum Room {
     },
 }
 
+/// Whether a filter and rules can be put over a step, and what for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Restriction {
+    /// It is not to have any, or they would cost more than they bring.
+    None,
+    /// By `CAP_SYS_ADMIN`.
+    Free,
+    /// By giving set-id programs up.
+    WithoutPrivileges,
+}
+
+impl Restriction {
+    /// `is_admin`: kiln has `CAP_SYS_ADMIN`.
+    pub(super) fn of(process: &Process<'_>, is_admin: bool) -> Self {
+        match (process.insecure, is_admin, process.user.uid) {
+            (true, ..) => Self::None,
+            (false, true, _) => Self::Free,
+            (false, false, 0) => Self::WithoutPrivileges,
+            // Somebody else than root may need a set-id program, `sudo` most of all; and has no capabilities to misuse.
+            (false, false, _) => Self::None,
+        }
+    }
+}
+
 /// All that is needed from clone to exec.
 pub(super) struct Launch {
     candidates: Vec<CString>,
@@ -63,7 +92,10 @@ pub(super) struct Launch {
     /// `None` for all.
     capabilities: Option<u64>,
     filter: Option<&'static [libc::sock_filter]>,
-    /// On the rung `single-id`, where credentials are the supervisor's affair.
+    confinement: Option<Confinement>,
+    /// The price of a filter and rules without `CAP_SYS_ADMIN`: set-id programs do nothing.
+    no_new_privileges: bool,
+    /// Where a supervisor takes calls; on the rung `single-id` credentials are its affair as well.
     supervised: Option<Supervised>,
     pub(super) room: Room,
     kiln: OwnedFd,
@@ -113,6 +145,19 @@ impl Launch {
         output: OwnedFd,
         links: &Links,
     ) -> io::Result<Self> {
+        let (root, restriction) = match &room {
+            Room::Namespaces { .. } => (None, Restriction::of(process, true)),
+            Room::Chroot { root, .. } => (Some(root), Restriction::of(process, standing::may_mount())),
+        };
+        let restricted = restriction != Restriction::None;
+        let confinement = if restricted { Confinement::new(root)? } else { None };
+        let mut capabilities = CAPABILITIES;
+        if root.is_some() && supervised.is_none() {
+            capabilities &= !MAKE_NODES;
+        }
+        if root.is_some() && !confinement.as_ref().is_some_and(|rules| rules.holds_files) {
+            capabilities &= !CHANGE_ROOT;
+        }
         Ok(Self {
             candidates: candidates(process)?,
             arguments: sys::Strings::new(process.argv)?,
@@ -124,8 +169,10 @@ impl Launch {
             output,
             cgroup: links.cgroup.as_ref().map(OwnedFd::try_clone).transpose()?,
             limits: process.limits.clone(),
-            capabilities: (!process.insecure).then_some(CAPABILITIES),
-            filter: if process.insecure || !seccomp::is_possible() { None } else { seccomp::filter() },
+            capabilities: (!process.insecure).then_some(capabilities),
+            filter: if restricted { seccomp::filter() } else { None },
+            confinement,
+            no_new_privileges: restriction == Restriction::WithoutPrivileges,
             supervised,
             room,
             kiln: rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?,
@@ -233,12 +280,23 @@ fn prepare(launch: &Launch) -> Result<(), (usize, Errno)> {
     connect(launch).map_err(|errno| (OUTPUT, errno))?;
     sys::leave_keyring().map_err(|errno| (START, errno))?;
     launch.limits.apply().map_err(|errno| (LIMITS, errno))?;
-    if let Some(supervised) = &launch.supervised {
+    // While what the program's own user may not read can still be read.
+    launch.candidates.iter().try_for_each(|program| own_program::refuse(program)).map_err(|errno| (EXECUTE, errno))?;
+    if launch.no_new_privileges {
+        rustix::thread::set_no_new_privs(true).map_err(|errno| (FILTER, errno))?;
+    }
+    if let Some(confinement) = &launch.confinement {
+        confinement.put_on().map_err(|errno| (FILTER, errno))?;
+    }
+    if let Some(supervised) = launch.supervised.as_ref().filter(|supervised| supervised.keeps_identities) {
         return submit(launch, supervised).map_err(|errno| (FILTER, errno));
     }
     become_group(launch).map_err(|errno| (USER, errno))?;
     if let Some(filter) = launch.filter {
         sys::set_filter(filter).map_err(|errno| (FILTER, errno))?;
+    }
+    if let Some(supervised) = &launch.supervised {
+        supervised.hand_over().map_err(|errno| (FILTER, errno))?;
     }
     become_user(launch).map_err(|errno| (USER, errno))?;
     if let Room::Chroot { .. } = launch.room {
@@ -280,7 +338,7 @@ fn submit(launch: &Launch, supervised: &Supervised) -> Result<(), Errno> {
     if let Some(filter) = launch.filter {
         sys::set_filter(filter)?;
     }
-    supervised.hand_over(supervise::filter())
+    supervised.hand_over()
 }
 
 fn become_group(launch: &Launch) -> Result<(), Errno> {

@@ -19,7 +19,7 @@ use super::overlay::{Devices, Layers};
 use super::place::{Missing, Place, Places, open_host};
 use super::run::Links;
 use super::socket::Listening;
-use super::supervise::{Shared, Supervised, Supervisor};
+use super::supervise::{Shared, Supervised, Supervisor, Taken};
 use super::sys::{self, Below, set_mount_attributes};
 use super::{Doing, Exit, Process, Root, SandboxError, SandboxMount, SandboxMountKind, devices, network_files};
 
@@ -32,15 +32,17 @@ pub(super) fn run(process: &Process<'_>, output: OwnedFd, links: &Links) -> Resu
     run_under(false, None, process, output, links)
 }
 
-/// The same in a user namespace that has many ids.
+/// The same in a user namespace that has many ids, where a supervisor answers the few calls for which they are too few.
 pub(super) fn run_mapped(process: &Process<'_>, output: OwnedFd, links: &Links) -> Result<Exit, SandboxError> {
-    run_under(true, None, process, output, links)
+    let supervision = if process.insecure { None } else { Supervisor::new(process, Taken::RareInNamespace)? };
+    let (supervisor, supervised) = supervision.unzip();
+    run_under(true, supervisor.as_ref().zip(supervised), process, output, links)
 }
 
 /// The same where kiln is the only user that there is: a supervisor answers what takes more.
 pub(super) fn run_supervised(process: &Process<'_>, output: OwnedFd, links: &Links) -> Result<Exit, SandboxError> {
-    let (supervisor, supervised) = Supervisor::new(process)?;
-    run_under(true, Some((&supervisor, supervised)), process, output, links)
+    let (supervisor, supervised) = Supervisor::new(process, Taken::All)?.unzip();
+    run_under(true, supervisor.as_ref().zip(supervised), process, output, links)
 }
 
 /// `is_user` in a user namespace, where overlays have marks of their own and devices can only be borrowed.
@@ -67,7 +69,11 @@ fn run_under(
     result.and_then(|exit| cleaned.map(|()| exit))
 }
 
-fn run_beside(supervisor: &Supervisor<'_>, launch: Launch, process: &Process<'_>) -> Result<Exit, SandboxError> {
+pub(super) fn run_beside(
+    supervisor: &Supervisor<'_>,
+    launch: Launch,
+    process: &Process<'_>,
+) -> Result<Exit, SandboxError> {
     let shared = Shared::default();
     std::thread::scope(|scope| {
         supervisor.start(scope, &shared)?;

@@ -12,7 +12,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::cgroup::StepGroup;
 use super::socket::{Listening, serve_all};
-use super::{Cgroup, Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMountKind, chroot, namespaces, sys};
+use super::{
+    Cgroup, Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMountKind, chroot, namespaces, own_program, sys,
+};
 
 /// What ties a step to the outside of its sandbox.
 pub(super) struct Links {
@@ -43,6 +45,7 @@ pub fn run(isolation: Isolation, process: &Process<'_>, output: &mut dyn FnMut(&
     if process.cancel.is_set() {
         return Err(SandboxError::Cancelled);
     }
+    own_program::remember();
     let (reader, writer) = pipe(isolation, process)?;
     // Nothing is ever written: its end tells that the step is over, even if somebody outside got hold of the output.
     let (over, running) = pipe_with(PipeFlags::CLOEXEC).doing("make a pipe")?;

@@ -17,7 +17,7 @@ use table::{Call, Kind, Verdict};
 
 /// Whether a filter can be had without `no_new_privs`, which would break set-id programs: that takes `CAP_SYS_ADMIN`. The user
 /// namespaces of the rungs that have one give it.
-pub(super) fn is_possible() -> bool {
+fn is_possible() -> bool {
     use rustix::thread::{CapabilitySet, capabilities};
     capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
 }
@@ -28,7 +28,7 @@ pub fn filters_calls(isolation: Isolation) -> Result<(), &'static str> {
         return Err("no process is run");
     }
     if !is_possible() {
-        return Err("without CAP_SYS_ADMIN a filter would break set-id programs");
+        return Err("without CAP_SYS_ADMIN a filter breaks set-id programs: only steps of root have one");
     }
     filter().map(|_known| ()).ok_or("the calls of this architecture are not known")
 }
