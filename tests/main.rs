@@ -12,6 +12,7 @@ mod diagnostics;
 mod downloads;
 mod elsewhere;
 mod escapes;
+mod filter;
 mod formatting;
 mod git;
 mod images;
