@@ -26,3 +26,4 @@ pub mod snapshot;
 pub mod ssh;
 pub mod store;
 pub mod transfer;
+pub mod upkeep;

@@ -24,3 +24,4 @@ mod rules;
 mod secrets;
 mod standard_input;
 mod stopped;
+mod upkeep;
