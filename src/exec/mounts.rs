@@ -108,6 +108,7 @@ impl Mounted {
                 }
             }
         }
+        build.store.use_mount(&name)?;
         let place = build.store.mount_dir(&name);
         let _one_at_a_time = build.store.lock(&format!("make-mount-{name}"))?;
         if place.exists() {
