@@ -18,6 +18,7 @@ mod pull;
 mod push;
 mod region;
 mod render;
+mod sarif;
 mod secret;
 mod session;
 mod signals;

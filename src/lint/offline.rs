@@ -60,8 +60,7 @@ fn lines_on_unknown_bases(file: &Dockerfile) -> BTreeSet<usize> {
     let mut known: BTreeMap<&str, bool> = BTreeMap::new();
     for stage in &written.stages {
         let Command::From { image, name, .. } = &stage.from.command else { continue };
-        let lower = image.text.to_lowercase();
-        let is_known = known.get(lower.as_str()).copied().unwrap_or(lower == "scratch");
+        let is_known = known.get(image.text.as_str()).copied().unwrap_or(image.text == "scratch");
         if !is_known {
             lines.extend(stage.own.iter().map(|at| at.lines.first));
         }
