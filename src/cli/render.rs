@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::build::SourceText;
 use crate::dockerfile::{Diagnostic, Severity};
+use crate::remote;
 
 /// Longest part of a line that is underlined.
 const MAX_UNDERLINED: usize = 2000;
@@ -67,10 +68,9 @@ fn diagnostic(source: &SourceText, found: &Diagnostic, colours: bool) -> String 
             Some(label) => annotation.label(label.as_str()),
             None => annotation,
         };
-        let snippet = Snippet::source(&source.text[place.line_start..place.line_end])
-            .path(source.name.as_str())
-            .line_start(place.line)
-            .annotation(annotation);
+        // Logs have more readers than the Dockerfile.
+        let line = remote::in_source(&source.text[place.line_start..place.line_end]);
+        let snippet = Snippet::source(line).path(source.name.as_str()).line_start(place.line).annotation(annotation);
         group = group.element(snippet);
     }
     for note in &found.notes {

@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::image::{Descriptor, Platform, Reference};
+use crate::image::Platform;
 use crate::progress::{Cancel, SharedSink};
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::transfer::{Error, Extent, Transfer};
 
-use super::args::{ProgressMode, TransferArgs};
+use super::args::{ProgressMode, StoreArgs, TransferArgs};
 use super::failure::Failure;
 use super::surroundings::Surroundings;
-use super::{build, options, out, signals, values};
+use super::{build, options, signals, values};
 
 /// The store, and the way to registries.
 pub(super) struct Session {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     pub(super) transfer: Transfer,
     sink: SharedSink,
 }
@@ -38,15 +38,11 @@ impl Session {
         self.sink.finish();
         result.map_err(Failure::from)
     }
+}
 
-    /// What `name` names in the store.
-    pub(super) fn stored(&self, name: &Reference) -> Result<Descriptor, Failure> {
-        let found = self.store.resolve(name).map_err(|error| Failure::store("cannot read the store", &error))?;
-        found.ok_or_else(|| {
-            let hint = "`kiln build -t` makes an image, `kiln pull` fetches one";
-            Failure::usage(format!("there is no image `{}` in the store", name.familiar()), Some(hint))
-        })
-    }
+/// The store alone.
+pub(super) fn store(args: &StoreArgs, around: Surroundings<'_>) -> Result<Store, Failure> {
+    Ok(Store::open(&options::store_dir(args, around)?)?)
 }
 
 /// One platform, by default this machine's, or all of them.
@@ -56,9 +52,4 @@ pub(super) fn extent(platform: Option<&str>, all: bool) -> Result<Extent, Failur
         Some(text) => values::platform(text).map(Extent::Platform),
         None => Ok(Extent::Platform(Platform::host())),
     }
-}
-
-/// Prints a line of results.
-pub(super) fn print(line: &str) -> Result<(), Failure> {
-    out::stdout(&format!("{line}\n")).map_err(|error| Failure::machine("cannot write to standard output", &error))
 }

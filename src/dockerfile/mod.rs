@@ -17,6 +17,7 @@ mod grammar_tests;
 mod heredoc;
 mod instructions;
 mod json;
+mod layout;
 mod lines;
 mod locate;
 mod parse;
@@ -24,6 +25,7 @@ mod print;
 #[cfg(test)]
 mod rules_tests;
 mod suggest;
+mod tokens;
 mod words;
 
 pub use ast::{
@@ -32,6 +34,10 @@ pub use ast::{
 };
 pub use csv::csv_fields;
 pub use diagnostic::{Diagnostic, Edit, Fix, Severity};
+#[cfg(test)]
+pub(crate) use grammar_tests::generated;
 pub use heredoc::{attach_heredocs, opens_alone};
+pub use layout::{Layout, LayoutLine};
 pub use parse::{Parsed, parse, parse_trigger};
 pub use suggest::suggest;
+pub use tokens::Token;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::cache::{Input, Parent, Preimage};
 use crate::image::Platform;
 use crate::plan::{CopyOp, CopySource, Mount, MountKind, RunOp, Sharing, WorkdirOp};
+use crate::remote::{GitReference, Mtime};
 
 use super::Settings;
 
@@ -31,6 +32,8 @@ pub(super) fn run(
         // KEY-3: addresses do not count.
         "hosts": settings.hosts.iter().map(|host| &host.name).collect::<Vec<_>>(),
         "shm": settings.shm_size,
+        "cgroup": settings.resources.parent,
+        "ulimits": settings.limits.ulimits.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     Preimage::new(platform.to_string(), parent, definition.to_string(), inputs)
 }
@@ -61,7 +64,7 @@ pub(super) fn copy(platform: &Platform, parent: Parent, op: &CopyOp, inputs: Vec
             CopySource::Path(_) => json!("path"),
             CopySource::Heredoc { name, content } => json!(["heredoc", name, String::from_utf8_lossy(content)]),
             CopySource::Url(_) => json!("url"),
-            CopySource::Git(_) => json!("git"),
+            CopySource::Git(reference) => git(reference),
         })
         .collect();
     let definition = json!({
@@ -81,6 +84,14 @@ pub(super) fn copy(platform: &Platform, parent: Parent, op: &CopyOp, inputs: Vec
     Preimage::new(platform.to_string(), parent, definition.to_string(), inputs)
 }
 
+/// What counts of a repository besides its commit (KEY-2): where it is only as far as `.git` tells of it.
+fn git(reference: &GitReference) -> Value {
+    let keeps = reference.keep_git_dir == Some(true);
+    let place = keeps.then_some((&reference.url, &reference.wanted));
+    let by_commit = reference.mtime == Mtime::Commit;
+    json!(["git", reference.subdirectory, reference.submodules, by_commit, keeps, place])
+}
+
 /// WORKDIR (KEY-10).
 pub(super) fn workdir(
     platform: &Platform,
@@ -97,6 +108,7 @@ pub(super) fn workdir(
 mod tests {
     use crate::exec::{Packing, Settings};
     use crate::image::Compression;
+    use crate::sandbox::{Limits, Resources};
 
     use super::*;
 
@@ -112,6 +124,8 @@ mod tests {
             hostname: "h".into(),
             hosts: vec![],
             shm_size: 0,
+            limits: Limits::default(),
+            resources: Resources::default(),
             allow_network_host: false,
             allow_insecure: false,
             requested: None,

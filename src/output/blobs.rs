@@ -9,14 +9,14 @@ use sha2::{Digest as _, Sha256};
 use crate::image::{Descriptor, Digest};
 use crate::store::Store;
 
-use super::Stored;
+use super::Bundle;
 
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 20;
 
-/// The blobs of an image, each once, sorted by digest.
-pub(super) fn blobs_of(stored: &Stored) -> Vec<Descriptor> {
-    let mut blobs: Vec<Descriptor> = stored.layers.iter().chain([&stored.config, &stored.manifest]).cloned().collect();
+/// The blobs of images, each once, sorted by digest.
+pub(super) fn blobs_of(bundles: &[Bundle]) -> Vec<Descriptor> {
+    let mut blobs: Vec<Descriptor> = bundles.iter().flat_map(|bundle| &bundle.blobs).cloned().collect();
     blobs.sort_by_key(|blob| blob.digest);
     blobs.dedup_by_key(|blob| blob.digest);
     blobs

@@ -61,6 +61,11 @@ pub(super) fn expansion_error(at: &Instruction, span: Span, found: &ExpandError)
 }
 
 impl Definition<'_> {
+    /// Whether it starts from nothing.
+    pub(super) fn is_scratch(&self) -> bool {
+        self.base == BaseName::Scratch
+    }
+
     /// How people see it (FROM-23).
     pub(super) fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| format!("stage-{}", self.index))

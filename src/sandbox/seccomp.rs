@@ -7,6 +7,26 @@ use std::sync::LazyLock;
 
 use libc::sock_filter;
 
+use super::Isolation;
+
+/// Whether a filter can be had without `no_new_privs`, which would break set-id programs: that takes `CAP_SYS_ADMIN`. The user
+/// namespaces of the rungs that have one give it.
+fn is_possible() -> bool {
+    use rustix::thread::{CapabilitySet, capabilities};
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
+}
+
+/// Whether the system calls of steps are filtered on a rung; why not, if not.
+pub fn filters_calls(isolation: Isolation) -> Result<(), &'static str> {
+    if isolation == Isolation::Files {
+        return Err("no process is run");
+    }
+    if !is_possible() {
+        return Err("without CAP_SYS_ADMIN a filter breaks set-id programs: only steps of root have one");
+    }
+    filter().map(|_known| ()).ok_or("the calls of this architecture are not known")
+}
+
 /// The filter, or none where kiln does not know the architecture's calls.
 pub(super) fn filter() -> Option<&'static [sock_filter]> {
     static FILTER: LazyLock<Vec<sock_filter>> = LazyLock::new(|| program(&ARCHITECTURES));

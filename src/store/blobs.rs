@@ -1,11 +1,13 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::image::{Descriptor, Digest};
+use crate::rootfs::{Files, RootPath};
 
 use super::Store;
 
@@ -20,6 +22,24 @@ pub trait BlobSource: Send + Sync {
     /// Whether the store knows where it is ([`Store::sources`]), so that the blob can be had after the build as well.
     fn is_lasting(&self) -> bool {
         false
+    }
+}
+
+/// Opens blobs by the digits of their digest, for files whose bytes they are.
+#[derive(Debug)]
+pub struct BlobFiles(Arc<Store>);
+
+impl Files for BlobFiles {
+    fn open(&self, path: &RootPath) -> io::Result<File> {
+        File::open(self.0.root.join("blobs/sha256").join(path.as_path()))
+    }
+}
+
+impl BlobFiles {
+    /// The blob as a file of `size` bytes.
+    pub fn file(store: &Arc<Store>, blob: &Digest, size: u64) -> crate::rootfs::File {
+        let files = Arc::new(Self(Arc::clone(store)));
+        crate::rootfs::File::at(files, RootPath::clamped(blob.hex().as_bytes()), size)
     }
 }
 
@@ -40,6 +60,29 @@ impl Store {
     /// Whether the blob is here.
     pub fn has(&self, digest: &Digest) -> bool {
         self.blob_path(digest).exists()
+    }
+
+    /// Bytes of a blob, if it is here.
+    pub fn blob_size(&self, digest: &Digest) -> Option<u64> {
+        fs::metadata(self.blob_path(digest)).ok().map(|meta| meta.len())
+    }
+
+    /// All blobs with their sizes, in the order of their digests. Files that have no digest for a name are passed over.
+    pub fn blobs(&self) -> io::Result<Vec<(Digest, u64)>> {
+        let mut blobs = Vec::new();
+        for entry in fs::read_dir(self.root.join("blobs/sha256"))? {
+            let entry = entry?;
+            let name = entry.file_name().into_string().ok();
+            let Some(digest) = name.and_then(|name| Digest::from_hex(&name).ok()) else { continue };
+            match entry.metadata() {
+                Ok(meta) => blobs.push((digest, meta.len())),
+                // Another process has removed it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        blobs.sort_unstable();
+        Ok(blobs)
     }
 
     /// Opens a blob. Its bytes have been checked when it was written.

@@ -9,6 +9,8 @@
 //! <store>/kiln/steps/<key>                           step records
 //! <store>/kiln/sources/<digest>                      repositories that have a blob
 //! <store>/kiln/contexts/<id>                         remembered digests of context files
+//! <store>/kiln/downloads/<id>                        how a server marked a file, and which blob it is
+//! <store>/kiln/checkouts/<id>/                       files of a git commit that was a context
 //! <store>/kiln/mounts[-STANDING]/<id>/              cache mounts
 //! <store>/kiln/{tmp,locks}/
 //! ```
@@ -23,14 +25,15 @@ mod sources;
 mod temp;
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::image::{Descriptor, DiffId, OCI_LAYOUT};
 use crate::progress::Cancel;
 use crate::sandbox::Standing;
 
-pub use blobs::{BlobSource, BlobWriter};
+pub use blobs::{BlobFiles, BlobSource, BlobWriter};
 pub use images::StoredImage;
 pub use lock::LockGuard;
 pub use temp::TempDir;
@@ -114,6 +117,15 @@ impl Store {
     }
 
     fn create_files(&self) -> io::Result<()> {
+        // Files of images lie here as they are, set-id programs among them: nobody else may reach those.
+        match fs::set_permissions(self.root.join("kiln"), fs::Permissions::from_mode(0o700)) {
+            Err(error)
+                if !matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) =>
+            {
+                return Err(error);
+            }
+            _ => {}
+        }
         for dir in ["trees", "mounts"] {
             match fs::create_dir(self.files(dir)) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -157,6 +169,18 @@ impl Store {
         Self::read(&self.kiln("steps").join(key))
     }
 
+    /// The first line of the record under `key`, with its end.
+    pub fn step_head(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
+        let file = match fs::File::open(self.kiln("steps").join(key)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut line = Vec::new();
+        io::BufReader::with_capacity(1024, file).read_until(b'\n', &mut line)?;
+        Ok(Some(line))
+    }
+
     /// Whether there is a record under `key`.
     pub fn has_step(&self, key: &str) -> bool {
         self.kiln("steps").join(key).exists()
@@ -164,7 +188,17 @@ impl Store {
 
     /// Keeps a record.
     pub fn put_step(&self, key: &str, record: &[u8]) -> io::Result<()> {
-        self.replace(&self.kiln("steps").join(key), record)
+        self.write_step(key, |out| out.write_all(record))
+    }
+
+    /// Keeps a record that `write` writes.
+    pub fn write_step(&self, key: &str, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix("file-").tempfile_in(self.kiln("tmp"))?;
+        let mut out = io::BufWriter::new(&mut file);
+        write(&mut out)?;
+        out.flush()?;
+        drop(out);
+        file.persist(self.kiln("steps").join(key)).map(drop).map_err(|error| error.error)
     }
 
     /// The entries of a layer, as `layer::list` wrote them.
@@ -213,6 +247,35 @@ impl Store {
     /// The file of remembered digests of a context.
     pub fn context_index(&self, id: &str) -> PathBuf {
         self.kiln("contexts").join(id)
+    }
+
+    /// What is remembered of a download.
+    pub fn download(&self, id: &str) -> io::Result<Option<Vec<u8>>> {
+        Self::read(&self.kiln("downloads").join(id))
+    }
+
+    /// Remembers a download.
+    pub fn put_download(&self, id: &str, record: &[u8]) -> io::Result<()> {
+        // Stores made by an older kiln have no such directory.
+        fs::create_dir_all(self.kiln("downloads"))?;
+        self.replace(&self.kiln("downloads").join(id), record)
+    }
+
+    /// The directory of a git checkout, if it is here.
+    pub fn checkout(&self, id: &str) -> Option<PathBuf> {
+        let path = self.kiln("checkouts").join(id);
+        path.is_dir().then_some(path)
+    }
+
+    /// Takes `dir` as the checkout `id`, and gives its new path.
+    pub fn adopt_checkout(&self, id: &str, dir: &Path) -> io::Result<PathBuf> {
+        // Stores made by an older kiln have no such directory.
+        fs::create_dir_all(self.kiln("checkouts"))?;
+        let place = self.kiln("checkouts").join(id);
+        match fs::rename(dir, &place) {
+            Err(_) if place.is_dir() => Ok(place),
+            result => result.map(|()| place),
+        }
     }
 
     /// The directory of a cache mount; it may not be there yet.
