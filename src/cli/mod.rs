@@ -32,6 +32,7 @@ mod push;
 mod region;
 mod render;
 mod rmi;
+mod sarif;
 mod save;
 mod secret;
 mod session;
