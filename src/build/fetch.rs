@@ -65,7 +65,7 @@ impl Fetcher {
         let task = self.tasks.start(format!("download {}", redacted(url)));
         let authorization =
             download::authorization(url, &|name| Ok(self.secrets.get(name))).map_err(DownloadError::Write)?;
-        let moved = |done, total: Option<u64>| task.moved(done, total.unwrap_or(0));
+        let moved = |done, total: Option<u64>| task.moved(done, total);
         let downloads = Downloads { store: &self.store, cancel: &self.cancel, moved: &moved };
         let found = downloads.get(url, authorization.as_deref())?;
         task.ends(Outcome::Done);

@@ -31,6 +31,8 @@ use transfer::{Answer, Fault, Head, Request};
 const TRIES: u32 = 4;
 /// The wait before the second try; each further one is three times as long.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// Bytes between two reports.
+const REPORT_EVERY: u64 = 1 << 20;
 /// A server that wants to be left alone for longer is told of instead.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -62,7 +64,7 @@ pub struct Downloads<'a> {
     pub store: &'a Store,
     /// Ends everything.
     pub cancel: &'a Cancel,
-    /// Is told how many bytes have come, of how many where that is known.
+    /// Is told now and then how many bytes have come, of how many where that is known.
     pub moved: &'a dyn Fn(u64, Option<u64>),
 }
 
@@ -114,8 +116,11 @@ impl Downloads<'_> {
         let mut hasher = blake3::Hasher::new();
         while let Some(bytes) = answer.chunk().map_err(failed)? {
             blob.write_all(&bytes)?;
+            let before = hasher.count();
             hasher.update(&bytes);
-            (self.moved)(hasher.count(), head.length);
+            if before / REPORT_EVERY != hasher.count() / REPORT_EVERY {
+                (self.moved)(hasher.count(), head.length);
+            }
         }
         let (digest, size) = blob.commit(None)?;
         let content = ContentDigest(*hasher.finalize().as_bytes());
