@@ -32,3 +32,4 @@ mod run_flags;
 mod secrets;
 mod standard_input;
 mod stopped;
+mod upkeep;

@@ -10,6 +10,7 @@ mod inputs;
 mod keys;
 mod layer;
 mod mounts;
+mod oddities;
 mod run;
 mod schedule;
 mod sources;
@@ -136,6 +137,7 @@ pub fn execute(
 ) -> Result<Built, ExecError> {
     refuse(plan, settings)?;
     unreachable_rung(plan, settings)?;
+    oddities::tell(plan, sink);
     let (result, failed) = Finisher::beside(settings.threads, store, |finisher| {
         let build = Build {
             plan,
