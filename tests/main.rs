@@ -17,6 +17,7 @@ mod language;
 mod login;
 mod outputs;
 mod pinned;
+mod pinning;
 mod push;
 mod rooms;
 mod round_trip;

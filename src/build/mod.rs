@@ -6,6 +6,7 @@ mod frontend;
 mod inputs;
 mod options;
 mod outline;
+mod pin;
 mod run;
 mod source;
 
@@ -15,4 +16,5 @@ pub use options::{
     SourceText, SshAgent,
 };
 pub use outline::{Argument, Needed, Outline, outline};
+pub use pin::{Pinned, Pinning, lock_file, pin};
 pub use run::run;
