@@ -24,6 +24,7 @@ mod lint;
 mod login;
 mod outputs;
 mod pinned;
+mod pinning;
 mod push;
 mod rooms;
 mod round_trip;
