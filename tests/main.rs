@@ -17,3 +17,4 @@ mod round_trip;
 mod secrets;
 mod standard_input;
 mod stopped;
+mod store_safety;
