@@ -34,3 +34,4 @@ mod secrets;
 mod standard_input;
 mod stopped;
 mod upkeep;
+mod store_safety;
