@@ -129,3 +129,92 @@ fn hadolint_shell_rules_are_those_of_shellcheck() {
     let (_, stderr, _) = lint(&kit, &[]);
     assert!(!stderr.contains("shellcheck"), "{stderr}");
 }
+
+/// What is wrong with a log of SARIF 2.1.0: the members that the standard asks for, and that indexes and names agree.
+fn wrong_in_sarif(log: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut ask = |holds: bool, what: &str| {
+        if !holds {
+            wrong.push(what.to_owned());
+        }
+    };
+    ask(log["version"] == "2.1.0" && log["$schema"].is_string(), "version");
+    for run in log["runs"].as_array().unwrap() {
+        let driver = &run["tool"]["driver"];
+        ask(driver["name"] == "kiln", "tool.driver.name");
+        let rules = driver["rules"].as_array().unwrap();
+        for rule in rules {
+            ask(rule["id"].is_string() && rule["shortDescription"]["text"].is_string(), "rule");
+            ask(
+                rule.get("helpUri").is_none_or(|uri| uri.as_str().is_some_and(|uri| uri.starts_with("https://"))),
+                "helpUri",
+            );
+        }
+        for result in run["results"].as_array().unwrap() {
+            let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+            ask(rules[index]["id"] == result["ruleId"], "ruleIndex");
+            ask(matches!(result["level"].as_str(), Some("error" | "warning" | "note")), "level");
+            ask(result["message"]["text"].as_str().is_some_and(|text| !text.is_empty()), "message");
+            let place = &result["locations"][0]["physicalLocation"];
+            ask(place["artifactLocation"]["uri"].as_str().is_some_and(|uri| !uri.contains(' ')), "uri");
+            let number = |name: &str| place["region"][name].as_u64().unwrap_or_default();
+            let (start, end) = ((number("startLine"), number("startColumn")), (number("endLine"), number("endColumn")));
+            ask(start.0 > 0 && start.1 > 0 && start <= end, "region");
+        }
+    }
+    wrong
+}
+
+#[test]
+fn sarif_is_whole_in_both_commands() {
+    let mut kit = kit();
+    let (stdout, stderr, code) = lint(&kit, &["--format=sarif"]);
+    let log: Value = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}{stderr}"));
+    assert_eq!((wrong_in_sarif(&log), code), (Vec::new(), Some(1)));
+    assert_eq!(log["runs"][0]["results"].as_array().unwrap().len(), 6);
+
+    kit.dockerfile("FROM scratch AS app\nMAINTAINER m\nWORKDIR x\nRUN --mount=type=foo x\n");
+    for (flag, code) in [("--call=check,format=sarif", 1), ("--call=check,format=sarif,ignorestatus=1", 0)] {
+        let output = kit.run(&[flag]);
+        let log: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((wrong_in_sarif(&log), output.status.code()), (Vec::new(), Some(code)));
+        let results = log["runs"][0]["results"].as_array().unwrap();
+        let codes: Vec<_> = results.iter().map(|result| result["ruleId"].as_str().unwrap()).collect();
+        assert_eq!(codes, ["D-35", "MaintainerDeprecated", "WorkdirRelativePath"]);
+    }
+    let broken = json!({ "version": "2.1.0", "runs": [{ "tool": { "driver": { "name": "kiln", "rules": [] } }, "results": [] }] });
+    assert_eq!(wrong_in_sarif(&broken), ["version"]);
+}
+
+#[test]
+fn fixes_are_written_and_the_rest_is_told() {
+    let mut kit = kit();
+    kit.dockerfile("FROM debian:12\r\n# who\r\nmaintainer m\r\nENV k a b\r\nCMD x\r\n");
+    let path = kit.path("Dockerfile");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let link = kit.path("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let output = kit.kiln(&["lint", "--fix", "--rules=checks", "--format=json", text(&link)]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.starts_with("mended 3 in "), "{stderr}");
+    let left: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((left.len(), &left[0]["code"], output.status.code()), (1, &json!("JSONArgsRecommended"), Some(1)));
+    let label = "LABEL org.opencontainers.image.authors=\"m\"";
+    let want = format!("FROM debian:12\r\n# who\r\n{label}\r\nENV k=\"a b\"\r\nCMD x\r\n");
+    assert_eq!(fs::read_to_string(&path).unwrap(), want);
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o640);
+    assert!(link.is_symlink());
+    let files: Vec<_> = fs::read_dir(kit.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(files.iter().all(|name| !name.to_string_lossy().starts_with(".tmp")), "{files:?}");
+
+    // A file that needs nothing is not written, nor one that cannot be read or is not UTF-8.
+    for bytes in [&b"FROM a:1\nRUN x\n"[..], b"FROM a:1\nCOYP x\nrun y\n", b"FROM a:1\nrun \xff\n"] {
+        fs::write(&path, bytes).unwrap();
+        let before = path.metadata().unwrap().modified().unwrap();
+        kit.kiln(&["lint", "--fix", text(&path)]);
+        assert_eq!((fs::read(&path).unwrap(), path.metadata().unwrap().modified().unwrap()), (bytes.to_vec(), before));
+    }
+    let (stdout, _, _) = lint(kit.dockerfile("FROM a:1\nrun x\n"), &[]);
+    assert!(stdout.ends_with("hint: `--fix` mends 1 of them\n"), "{stdout}");
+    assert_eq!(kit.kiln(&["lint", "--fix", "-"]).status.code(), Some(1));
+}

@@ -11,6 +11,7 @@ use super::foreign::{Ignored, Unsupported};
 use super::image_args::{
     CopyArgs, HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, RmiArgs, SaveArgs, TagArgs,
 };
+use super::upkeep_args::{DfArgs, PruneArgs, StoreVerb};
 
 const EXIT_CODES: &str = "Exit status: 0 done; 1 the arguments, the Dockerfile or one of its steps failed; 100 a defect of kiln; \
 102 disk or memory ran out; 130 stopped by a signal.";
@@ -45,6 +46,12 @@ pub(super) enum Verb {
     Push(PushArgs),
     /// Fetch an image from a registry into the store
     Pull(PullArgs),
+    /// Remove from the store what is out of use
+    Prune(PruneArgs),
+    /// Say what the store takes on the disk
+    Df(DfArgs),
+    /// Look after the store
+    Store(StoreVerb),
     /// Copy an image between registries, layouts, archives and the store
     Copy(CopyArgs),
     /// Keep a user's password for a registry, once the registry has taken it
@@ -234,6 +241,11 @@ pub(super) struct BuildArgs {
 
     #[command(flatten)]
     pub(super) store: StoreArgs,
+
+    /// After the build, remove what has been out of use the longest until the store takes no more than
+    /// this; images that have names stay
+    #[arg(long, value_name = "SIZE")]
+    pub(super) store_budget: Option<String>,
 
     /// Same as --output type=docker
     #[arg(long)]

@@ -8,8 +8,12 @@ mod contents;
 mod definitions;
 mod evaluated;
 mod findings;
+mod fixes;
+#[cfg(test)]
+mod fixes_tests;
 pub mod hadolint;
 mod ignored;
+mod mend;
 mod offline;
 mod options;
 mod rule;
@@ -26,6 +30,7 @@ use crate::plan::{Remark, Stage};
 use findings::Findings;
 use written::Written;
 
+pub use mend::{Changed, Mended, mend};
 pub use offline::{Offline, offline};
 pub use options::CheckOptions;
 pub use rule::Rule;
@@ -51,7 +56,7 @@ pub fn lint(subject: Subject<'_>, options: &CheckOptions) -> Vec<Diagnostic> {
     stage_names::check(&written, &mut findings);
     definitions::check(&written, &mut findings);
     contents::check(&written, subject.stages, &mut findings);
-    evaluated::check(subject.remarks, &mut findings);
+    evaluated::check(subject.file, subject.remarks, &mut findings);
     if let Some(ignore) = subject.ignore {
         ignored::check(subject.stages, ignore, &mut findings);
     }

@@ -1,13 +1,12 @@
 //! The build checks of a file alone: no base image is looked up, and no build argument is known.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::context::Patterns;
-use crate::dockerfile::{Command, Diagnostic, Dockerfile};
-use crate::image::{ImageConfig, Platform, Reference};
-use crate::plan::{self, BaseError, Bases, Found, ImageId, Network, PlanOptions, RemarkKind};
+use crate::dockerfile::{Diagnostic, Dockerfile};
+use crate::image::{Platform, Reference};
+use crate::plan::{self, BaseError, Bases, Found, ImageId, Network, PlanOptions};
 
-use super::written::Written;
 use super::{CheckOptions, Subject, lint};
 
 /// What a file alone shows.
@@ -38,14 +37,10 @@ pub fn offline(file: &Dockerfile, ignore: Option<&Patterns>) -> Offline {
         platform,
         network: Network::Default,
     };
-    let (stages, mut remarks, mut errors) = match plan::plan(file, &options, &Unknown) {
+    let (stages, remarks, mut errors) = match plan::plan(file, &options, &Anything) {
         Ok(plan) => (plan.stages, plan.remarks, Vec::new()),
         Err(failed) => (Vec::new(), failed.remarks, failed.errors),
     };
-    let unknown = lines_on_unknown_bases(file);
-    remarks.retain(|remark| {
-        !matches!(remark.kind, RemarkKind::UndefinedVariable(_)) || !unknown.contains(&remark.lines.first)
-    });
     errors.retain(|error| {
         error.span.is_none_or(|span| file.text.get(span.start..span.end).is_none_or(|text| !text.contains('$')))
     });
@@ -53,35 +48,16 @@ pub fn offline(file: &Dockerfile, ignore: Option<&Patterns>) -> Offline {
     Offline { warnings, errors, are_errors: check.are_errors() }
 }
 
-/// First lines of the instructions in stages whose base is not `scratch`.
-fn lines_on_unknown_bases(file: &Dockerfile) -> BTreeSet<usize> {
-    let written = Written::of(file);
-    let mut lines = BTreeSet::new();
-    let mut known: BTreeMap<&str, bool> = BTreeMap::new();
-    for stage in &written.stages {
-        let Command::From { image, name, .. } = &stage.from.command else { continue };
-        let lower = image.text.to_lowercase();
-        let is_known = known.get(lower.as_str()).copied().unwrap_or(lower == "scratch");
-        if !is_known {
-            lines.extend(stage.own.iter().map(|at| at.lines.first));
-        }
-        if let Some(name) = name {
-            known.insert(&name.text, is_known);
-        }
-    }
-    lines
-}
+/// Every image is there, and nothing is known of it.
+struct Anything;
 
-/// Every image is there, is for the platform asked for, and sets nothing.
-struct Unknown;
-
-impl Bases for Unknown {
+impl Bases for Anything {
     fn context(&self, _: &str, _: &Platform) -> Result<Option<Found>, BaseError> {
         Ok(None)
     }
 
-    fn image(&self, _: &Reference, platform: &Platform) -> Result<Found, BaseError> {
-        Ok(Found::Image(ImageId(0), Box::new(ImageConfig::scratch(platform))))
+    fn image(&self, _: &Reference, _: &Platform) -> Result<Found, BaseError> {
+        Ok(Found::Unknown(ImageId(0)))
     }
 }
 

@@ -99,4 +99,8 @@ pub(in crate::cli) struct LintArgs {
     /// The form of the findings
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub(super) format: LintFormat,
+
+    /// Mend what can be mended for certain, in the files; what is left is told
+    #[arg(long)]
+    pub(super) fix: bool,
 }

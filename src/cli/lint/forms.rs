@@ -18,12 +18,16 @@ pub(super) fn text(all: &[Linted], is_terminal: bool) -> String {
             text.push('\n');
         }
     }
-    let count: usize = all.iter().map(|linted| linted.found.len()).sum();
-    let _infallible = match count {
+    let found = || all.iter().flat_map(|linted| &linted.found);
+    let _infallible = match found().count() {
         0 => writeln!(text, "no findings"),
         1 => writeln!(text, "1 finding"),
-        _ => writeln!(text, "{count} findings"),
+        count => writeln!(text, "{count} findings"),
     };
+    let fixable = found().filter(|found| found.fix.as_ref().is_some_and(|fix| !fix.edits.is_empty())).count();
+    if fixable > 0 {
+        let _infallible = writeln!(text, "hint: `--fix` mends {fixable} of them");
+    }
     text
 }
 

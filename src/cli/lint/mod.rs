@@ -1,6 +1,7 @@
 //! `kiln lint`: what is likely wrong with Dockerfiles, from their text alone.
 
 mod args;
+mod fix;
 mod forms;
 mod shellcheck;
 
@@ -12,11 +13,12 @@ use std::process::ExitCode;
 use crate::build::SourceText;
 use crate::context::{self, Patterns};
 use crate::dockerfile::{self, Diagnostic, Severity};
-use crate::lint::hadolint::{HadolintOptions, LabelKind, hadolint, snippets};
+use crate::lint::hadolint::{HadolintOptions, LabelKind, Remark, hadolint, snippets};
 use crate::lint::offline;
 
 use super::failure::Failure;
 use super::out;
+use super::sarif::sarif;
 use super::surroundings::Surroundings;
 
 pub(super) use args::LintArgs;
@@ -40,14 +42,30 @@ pub(super) fn run(args: &LintArgs, around: Surroundings<'_>) -> Result<ExitCode,
     if let Some(None) = &shellcheck {
         out::stderr(b"note: the rules SC... are not run: there is no program `shellcheck` on PATH\n");
     }
+    if args.fix && args.files.iter().any(|path| is_stdin(path)) {
+        return Err(Failure::usage("--fix: standard input cannot be mended", Some("name the file")));
+    }
     let mut all = Vec::new();
     for path in &args.files {
-        all.push(judge(path, args, &options, shellcheck.as_ref().and_then(Option::as_ref))?);
+        if args.fix {
+            // What shellcheck finds has no fixes.
+            let count = fix::fix(path, |bytes| judge(path, bytes, args, &options, &[]).found)?;
+            out::stderr(format!("mended {count} in {}\n", path.display()).as_bytes());
+        }
+        let bytes = read(path)?;
+        let remarks = match shellcheck.as_ref().and_then(Option::as_ref) {
+            Some(shellcheck) => shellcheck.judge(&snippets(&dockerfile::parse(&bytes).file))?,
+            None => Vec::new(),
+        };
+        all.push(judge(path, &bytes, args, &options, &remarks));
     }
     let text = match args.format {
         LintFormat::Text => forms::text(&all, around.stdout_is_terminal),
         LintFormat::Json => forms::json(&all),
-        LintFormat::Sarif => return Err(Failure::usage("--format=sarif", None)),
+        LintFormat::Sarif => {
+            let files: Vec<_> = all.iter().map(|linted| (&linted.source, linted.found.iter().collect())).collect();
+            format!("{:#}\n", sarif(&files))
+        }
     };
     out::stdout(&text).map_err(|error| Failure::machine("cannot write to standard output", &error))?;
     let reaches = |found: &Diagnostic| args.failure_threshold.is_reached_by(found.severity);
@@ -56,14 +74,9 @@ pub(super) fn run(args: &LintArgs, around: Surroundings<'_>) -> Result<ExitCode,
 }
 
 /// Judges one file.
-fn judge(
-    path: &Path,
-    args: &LintArgs,
-    options: &HadolintOptions,
-    shellcheck: Option<&Shellcheck>,
-) -> Result<Linted, Failure> {
+fn judge(path: &Path, bytes: &[u8], args: &LintArgs, options: &HadolintOptions, remarks: &[Remark]) -> Linted {
     let name = path.display().to_string();
-    let parsed = dockerfile::parse(&read(path)?);
+    let parsed = dockerfile::parse(bytes);
     let (file, mut found) = (parsed.file, parsed.diagnostics);
     let is_on = |set| args.rules.contains(&set);
     if is_on(RuleSet::Hadolint) {
@@ -80,15 +93,11 @@ fn judge(
             found.extend(warnings.filter_map(|one| levelled(one, options)));
         }
         if is_on(RuleSet::Hadolint) {
-            let remarks = match shellcheck {
-                Some(shellcheck) => shellcheck.judge(&snippets(&file))?,
-                None => Vec::new(),
-            };
-            found.extend(hadolint(&file, options, &remarks));
+            found.extend(hadolint(&file, options, remarks));
         }
         found.sort_by_key(|one| one.lines.map(|lines| lines.first));
     }
-    Ok(Linted { source: SourceText { name, text: file.text }, found, is_wrong })
+    Linted { source: SourceText { name, text: file.text }, found, is_wrong }
 }
 
 /// A finding of a build check, unless it is to be left out.
@@ -100,8 +109,12 @@ fn levelled(found: Diagnostic, options: &HadolintOptions) -> Option<Diagnostic> 
     Some(Diagnostic { severity, ..found })
 }
 
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let result = if path == Path::new("-") {
+    let result = if is_stdin(path) {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
     } else {
@@ -112,7 +125,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// The ignore rules of the directory that a Dockerfile lies in, as of a build there. Wrong ones are for a build to tell.
 fn ignore_rules(path: &Path) -> Option<Patterns> {
-    if path == Path::new("-") {
+    if is_stdin(path) {
         return None;
     }
     let dir =

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::dockerfile::{Command, CommandLine, Instruction, Pair, Word};
 use crate::lint::contents::{defined, is_secret};
+use crate::lint::fixes;
 
 use super::bare;
 use super::report::Report;
@@ -26,7 +27,10 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
                 Command::Cmd(CommandLine::Shell(line)) | Command::Entrypoint(CommandLine::Shell(line)) => {
                     report.at("DL3025", step, line.span, ());
                 }
-                Command::Maintainer(_) => report.at("DL4000", step, step.instruction().span, ()),
+                Command::Maintainer(_) => {
+                    let fix = fixes::maintainer(report.file, step.at);
+                    report.at("DL4000", step, step.at.span, fix);
+                }
                 Command::Env(pairs) => {
                     own_variables(pairs, &known, |word| report.at("DL3044", step, word.span, ()));
                     known.extend(pairs.iter().map(|pair| pair.name.text.clone()));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::dockerfile::{Keyword, Lines, Span};
+use crate::lint::fixes;
 
 use super::report::Report;
 use super::view::{Stage, View};
@@ -13,7 +14,8 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
         image(stage, report);
         if let Some(platform) = stage.platform {
             if matches!(platform.text.as_str(), "$TARGETPLATFORM" | "${TARGETPLATFORM}") {
-                report.from("DL3065", stage, platform, ());
+                let fix = fixes::without_target_platform(report.file, stage.from);
+                report.from("DL3065", stage, platform, fix);
             } else if !platform.text.contains('$') {
                 report.from("DL3029", stage, platform, ());
             }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::dockerfile::Command;
+use crate::dockerfile::{Command, Dockerfile, Edit, Fix};
 use crate::lint::shell::{Call, ShellWord};
 
 use super::packages::{is_pip, pip_module};
@@ -42,9 +42,28 @@ pub(super) fn check(step: &Step<'_>, report: &mut Report<'_>) {
     for (code, is_wrong) in RULES {
         if let Some(call) = run.script.calls.iter().find(|call| is_wrong(run, call)) {
             let span = step.place_in_run(whole(call), report.file);
-            report.add(code, step.at, span, ());
+            let fix = if code == "DL3027" { apt_get(step, run, report.file) } else { None };
+            report.add(code, step.at, span, fix);
         }
     }
+}
+
+/// DL3027: apt-get in place of every `apt` of a RUN, where all of them do the same with it. `apt upgrade` installs more than
+/// its twin, and `apt install` keeps no archives unless the RUN removes them anyway.
+fn apt_get(step: &Step<'_>, run: &Run, file: &Dockerfile) -> Option<Fix> {
+    const SAME: [&str; 6] = ["update", "remove", "purge", "autoremove", "clean", "autoclean"];
+    let cleans = run.calls(&["apt", "apt-get"], &["clean"]) || run.removes("/var/cache/apt/archives");
+    let mut edits = Vec::new();
+    for call in run.script.calls.iter().filter(|call| call.name() == "apt") {
+        let (program, verb) = (call.words.first()?, call.operands(&["-t", "-o", "-c"]).first()?.text.as_str());
+        let span = step.place_of(program, file);
+        let is_written = file.text.get(span.start..span.end) == Some("apt");
+        if !is_written || !(SAME.contains(&verb) || (verb == "install" && cleans)) {
+            return None;
+        }
+        edits.push(Edit { span, text: "apt-get".to_owned() });
+    }
+    Some(Fix { edits })
 }
 
 /// DL3042, for which the variables of the stage count. `has_variable` says whether they switch the cache off.

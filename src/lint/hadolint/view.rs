@@ -74,8 +74,8 @@ impl<'a> View<'a> {
         let mut shells: Vec<Shell> = Vec::new();
         for at in file.instructions() {
             if let Command::From { platform, image, name } = &at.command {
-                let named =
-                    |stage: &Stage<'_>| stage.name.is_some_and(|name| name.text.eq_ignore_ascii_case(&image.text));
+                // FROM-4: exactly, though names are in lower case.
+                let named = |stage: &Stage<'_>| stage.name.is_some_and(|name| name.text == image.text);
                 let base = view.stages.iter().rposition(named);
                 let inherited = base.and_then(|base| shells.get(base)).cloned();
                 shells.push(inherited.unwrap_or(Shell { name: "sh".to_owned(), has_pipefail: false }));
