@@ -1,7 +1,7 @@
 //! Files by URL, for ADD and for contexts (dockerfile.md, ADD-10 to ADD-12; context.md, HTTP).
 //!
-//! What was downloaded is a blob of the store, and how the server marked it is remembered: it is then asked whether that still
-//! holds, and what has not changed does not come again (HTTP-2). What fails in passing is tried again.
+//! What was downloaded is a blob of the store, and how the server marked it is remembered: it is then asked whether
+//! that still holds, and what has not changed does not come again (HTTP-2). What fails in passing is tried again.
 
 mod error;
 mod name;
@@ -139,7 +139,8 @@ impl Downloads<'_> {
     }
 }
 
-/// The value of `Authorization` for a URL: a whole header, or a bearer's token (ADD-11). `secret` looks one up by its id.
+/// The value of `Authorization` for a URL: a whole header, or a bearer's token (ADD-11). `secret` looks one up by its
+/// id.
 pub fn authorization(
     url: &str,
     secret: &dyn Fn(&str) -> std::io::Result<Option<Vec<u8>>>,
