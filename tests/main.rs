@@ -33,5 +33,5 @@ mod run_flags;
 mod secrets;
 mod standard_input;
 mod stopped;
-mod upkeep;
 mod store_safety;
+mod upkeep;
