@@ -2,6 +2,7 @@
 //! sense of it passes over, since a shell that would refuse the text tells of that itself.
 
 mod arguments;
+mod operators;
 mod reader;
 mod words;
 
