@@ -29,3 +29,4 @@ pub mod snapshot;
 pub mod ssh;
 pub mod store;
 pub mod transfer;
+pub mod upkeep;

@@ -9,7 +9,7 @@ use crate::image::{Compression, Descriptor, Reference, Wire};
 use crate::output::{self, Image, OutputSpec};
 use crate::plan::Plan;
 use crate::progress::{self, Cancel, Event, SharedSink, TaskId};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::transfer::{self, Transfer};
 
 use super::evaluate::{Evaluation, Extent, Purpose, evaluate, registry, resolver};
@@ -31,7 +31,8 @@ const STAGES_PER_CORE: usize = 16;
 /// See [`BuildError`]; whatever fails, no output is left half-written.
 pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outcome, BuildError> {
     let began = Instant::now();
-    let store = Arc::new(Store::open(&options.store)?.stopped_by(cancel));
+    let failed = |source| StoreError::Io { path: options.store.clone(), source };
+    let store = Arc::new(Store::open(&options.store)?.stopped_by(cancel).attended().map_err(failed)?);
     let fetcher = Fetcher::new(&store, options, sink, cancel)?;
     let sources = source::open(options, &fetcher)?;
     let parsed = dockerfile::parse(&sources.bytes);
@@ -45,7 +46,7 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     }
     let threads = threads();
     let registry = registry(options);
-    let resolver = resolver(options, &store, &registry, Purpose::Build, sink)?;
+    let resolver = resolver(options, &store, &registry, Purpose::Build, sources.locks(options)?, sink)?;
     let known = Known { resolver: &resolver, fetcher: &fetcher, main: sources.time };
     let Evaluation { plan, warnings, violation } =
         evaluate(&parsed.file, options, Extent::Target, &sources.context, &known);
@@ -97,6 +98,7 @@ fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -
         jobs: options.jobs.unwrap_or(threads * STAGES_PER_CORE),
         threads,
         no_cache: options.no_cache,
+        offline: options.offline,
         no_cache_filter: options.no_cache_filter.clone(),
         packing: Packing { compression, level: chosen.and_then(|output| output.level), threads },
         blobs: options.outputs.is_empty()

@@ -13,6 +13,6 @@ mod key;
 mod record;
 
 pub use content::{base_content, layer_content, stack_content};
-pub use inputs::{Input, Inputs};
+pub use inputs::{Input, Inputs, Listed};
 pub use key::{Key, Parent, Preimage};
 pub use record::{LayerRecord, Record};

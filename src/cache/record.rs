@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::DiffId;
 
-use super::Preimage;
+use super::{Parent, Preimage};
 
 /// The layer that a step gave.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -50,26 +50,40 @@ impl Record {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         serde_json::from_slice(&bytes[end + 1..]).ok()
     }
+
+    /// Reads what the step stands on, and passes over the rest of the preimage.
+    pub fn parent(bytes: &[u8]) -> Option<Parent> {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        serde_json::from_slice::<Below>(&bytes[end + 1..]).ok().map(|below| below.parent)
+    }
+}
+
+/// As much of a preimage as tells what a step stands on.
+#[derive(Deserialize)]
+struct Below {
+    parent: Parent,
 }
 
 #[cfg(test)]
 mod tests {
     use crate::image::Digest;
 
-    use super::super::Parent;
+    use super::super::{Inputs, Parent};
     use super::*;
 
     #[test]
     fn both_lines_are_read_back() {
         let layer = LayerRecord { diff_id: DiffId(Digest::of(b"x")), size: 5, content: "c".into() };
         let record = Record { text: "RUN a\nb".into(), created: -1, layer };
-        let preimage = Preimage::new("linux/amd64".into(), Parent::Scratch, "RUN".into(), vec![]);
+        let preimage =
+            Preimage::new("linux/amd64".into(), Parent::Scratch, "RUN".into(), Inputs::new(vec![], vec![]).unwrap());
         let mut bytes = Vec::new();
         record.write(Some(&preimage), &mut bytes).unwrap();
         let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
         assert_eq!(Record::from_line(&bytes[..=end]), Some(record));
         assert_eq!(Record::from_line(&bytes[..end]), None, "a line that was cut off");
         assert_eq!(Record::preimage(&bytes), Some(preimage));
+        assert_eq!(Record::parent(&bytes), Some(Parent::Scratch));
         assert_eq!(Record::from_line(b"damaged\n"), None);
     }
 }

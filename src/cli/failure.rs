@@ -12,6 +12,7 @@ use crate::images;
 use crate::registry;
 use crate::store::StoreError;
 use crate::transfer;
+use crate::upkeep;
 
 use super::{out, render};
 
@@ -240,6 +241,13 @@ impl From<images::Error> for Failure {
             _ => Kind::Machine,
         };
         let failure = Self::of(kind, chain(&error), &error);
+        Self { hint: error.help().or(failure.hint), ..failure }
+    }
+}
+
+impl From<upkeep::Error> for Failure {
+    fn from(error: upkeep::Error) -> Self {
+        let failure = Self::of(Kind::Store, chain(&error), &error);
         Self { hint: error.help().or(failure.hint), ..failure }
     }
 }

@@ -6,6 +6,7 @@ mod build;
 mod call;
 mod config;
 mod copy;
+mod df;
 mod doctor;
 mod failure;
 mod files;
@@ -24,7 +25,9 @@ mod logout;
 mod options;
 mod out;
 mod password;
+mod pin;
 mod progress;
+mod prune;
 mod pull;
 mod push;
 mod region;
@@ -36,9 +39,11 @@ mod secret;
 mod session;
 mod signals;
 mod ssh;
+mod store;
 mod surroundings;
 mod table;
 mod tag;
+mod upkeep_args;
 mod values;
 
 use std::ffi::OsString;
@@ -60,7 +65,7 @@ fn become_root(verb: &Verb) {
     match verb {
         // What is wrong with the option is told with the others.
         Verb::Build(args) => sandbox::enter(values::isolation(&args.isolation).unwrap_or_default()),
-        Verb::Import(_) | Verb::Doctor(_) => sandbox::enter(None),
+        Verb::Import(_) | Verb::Doctor(_) | Verb::Prune(_) | Verb::Df(_) | Verb::Store(_) => sandbox::enter(None),
         // Blobs and texts as they are: nothing is unpacked.
         _ => {}
     }
@@ -98,6 +103,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Build(args) => build::run(&args, around),
         Verb::Push(args) => push::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Pull(args) => pull::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Pin(args) => pin::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Prune(args) => prune::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Df(args) => df::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Store(args) => store::run(&args, around),
         Verb::Copy(args) => copy::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Login(args) => login::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Logout(args) => logout::run(&args).map(|()| ExitCode::SUCCESS),

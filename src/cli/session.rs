@@ -25,7 +25,7 @@ impl Session {
     pub(super) fn open(args: &TransferArgs, around: Surroundings<'_>) -> Result<Self, Failure> {
         let mode = if args.quiet { ProgressMode::Quiet } else { args.progress.unwrap_or(ProgressMode::Auto) };
         let registry = Arc::new(Registry::new(options::access(&args.registries, around)?));
-        let store = Arc::new(Store::open(&options::store_dir(&args.store, around)?)?);
+        let store = Arc::new(store(&args.store, around)?);
         let cancel = Cancel::new().map_err(|error| Failure::machine("cannot prepare to be interrupted", &error))?;
         signals::watch(&cancel).map_err(|error| Failure::machine("cannot watch for signals", &error))?;
         let sink = build::sink(mode)?;
@@ -40,9 +40,18 @@ impl Session {
     }
 }
 
-/// The store alone.
+/// The store alone. What is used of it stays while the command runs.
 pub(super) fn store(args: &StoreArgs, around: Surroundings<'_>) -> Result<Store, Failure> {
+    attended(unattended_store(args, around)?)
+}
+
+/// The store, for who takes things away from it.
+pub(super) fn unattended_store(args: &StoreArgs, around: Surroundings<'_>) -> Result<Store, Failure> {
     Ok(Store::open(&options::store_dir(args, around)?)?)
+}
+
+fn attended(store: Store) -> Result<Store, Failure> {
+    store.attended().map_err(|error| Failure::store("cannot begin to work in the store", &error))
 }
 
 /// One platform, by default this machine's, or all of them.

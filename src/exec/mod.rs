@@ -10,6 +10,7 @@ mod inputs;
 mod keys;
 mod layer;
 mod mounts;
+mod oddities;
 mod run;
 mod schedule;
 mod sources;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub threads: usize,
     /// `--no-cache`
     pub no_cache: bool,
+    /// `--offline`: nothing is fetched for ADD.
+    pub offline: bool,
     /// `--no-cache-filter`
     pub no_cache_filter: Vec<String>,
     /// How the image's new layers are compressed.
@@ -136,6 +139,7 @@ pub fn execute(
 ) -> Result<Built, ExecError> {
     refuse(plan, settings)?;
     unreachable_rung(plan, settings)?;
+    oddities::tell(plan, sink);
     let (result, failed) = Finisher::beside(settings.threads, store, |finisher| {
         let build = Build {
             plan,

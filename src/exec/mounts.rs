@@ -86,10 +86,11 @@ impl Mounted {
         };
         let mut identity = id.clone();
         if let Some(root) = &content {
-            for (name, sum) in build.tree_sums(root, source)? {
-                identity.push_str(&name);
-                identity.push_str(&sum);
-            }
+            build.shown(root, source)?.each_sum(&mut |name, sum| {
+                identity.push_str(name);
+                identity.push_str(sum);
+                Ok(())
+            })?;
         }
         let mut name = Digest::of(identity.as_bytes()).hex();
         match sharing {
@@ -107,6 +108,7 @@ impl Mounted {
                 }
             }
         }
+        build.store.use_mount(&name)?;
         let place = build.store.mount_dir(&name);
         let _one_at_a_time = build.store.lock(&format!("make-mount-{name}"))?;
         if place.exists() {
@@ -166,12 +168,12 @@ fn missing_secret(step: &Step, id: &str) -> ExecError {
 }
 
 impl Build<'_> {
-    /// Content marks of what a mount shows.
-    pub(super) fn tree_sums(&self, root: &crate::rootfs::RootFs, path: &str) -> io::Result<Vec<(String, String)>> {
+    /// What a mount shows; nothing where there is nothing.
+    pub(super) fn shown(&self, root: &crate::rootfs::RootFs, path: &str) -> io::Result<crate::copy::Selection> {
         let found = root.resolve(path.as_bytes(), true).ok().and_then(|found| found.node);
-        let Some(node) = found else { return Ok(Vec::new()) };
+        let Some(node) = found else { return Ok(crate::copy::Selection::default()) };
         let selection = crate::copy::Selection::of_node(path, node);
         crate::context::digest_files(&selection.files(), self.settings.threads)?;
-        selection.sums()
+        Ok(selection)
     }
 }

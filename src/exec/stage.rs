@@ -12,7 +12,7 @@ use crate::rootfs::{Changes, RootFs, Time};
 use crate::store::LockGuard;
 
 use super::finish::{Job, content_parent, marker};
-use super::inputs::whole;
+use super::inputs::{Reads, whole};
 use super::layer::Layer;
 use super::run::WorkArea;
 use super::state::State;
@@ -118,8 +118,10 @@ impl Build<'_> {
         let root = self.inputs.directory(name)?;
         let selection = whole(&root);
         crate::context::digest_files(&selection.files(), self.settings.threads)?;
-        let inputs = selection.sums()?.into_iter().map(|(name, value)| Input { name, value }).collect();
-        let preimage = Preimage::new(stage.platform.to_string(), Parent::Independent, "directory".to_owned(), inputs);
+        let mut reads = Reads::default();
+        reads.files(String::new(), selection);
+        let (platform, inputs) = (stage.platform.to_string(), reads.inputs()?);
+        let preimage = Preimage::new(platform, Parent::Independent, "directory".to_owned(), inputs);
         let below = State::scratch();
         let key = preimage.key();
         if let Some(hit) = self.look_up(&key, &below, &key) {
@@ -147,8 +149,8 @@ impl Build<'_> {
             Op::Copy(op) => Some(self.sources(step, op, task)?),
             _ => None,
         };
-        let inputs = self.key_inputs(step, state, sources.as_ref())?;
-        let preimage = self.preimage(stage, step, state, inputs);
+        let reads = self.key_inputs(step, state, sources.as_ref())?;
+        let preimage = self.preimage(stage, step, state, reads)?;
         let key = preimage.key();
         let lock = match self.cached(stage, step, state, &preimage, &key, task)? {
             Ok(hit) => return Ok(hit),
@@ -227,17 +229,19 @@ impl Build<'_> {
         asked && !matches!(step.op, Op::Workdir(_))
     }
 
-    fn preimage(&self, stage: &Stage, step: &Step, state: &State, mut inputs: Vec<Input>) -> Preimage {
+    fn preimage(&self, stage: &Stage, step: &Step, state: &State, mut reads: Reads) -> Result<Preimage, ExecError> {
         let parent = state.key.clone();
         if let Some(clamp) = self.settings.clamp {
-            inputs.push(Input { name: "latest time".to_owned(), value: clamp.to_string() });
+            reads.list.push(Input { name: "latest time".to_owned(), value: clamp.to_string() });
         }
-        match &step.op {
+        let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
+        let inputs = reads.inputs().map_err(failed)?;
+        Ok(match &step.op {
             Op::Run(op) => keys::run(&stage.platform, parent, op, self.settings, inputs),
             Op::Copy(op) => keys::copy(&stage.platform, parent, op, inputs),
             Op::Workdir(op) => keys::workdir(&stage.platform, parent, op, self.plan.epoch, inputs),
             Op::Meta(_) => Preimage::new(stage.platform.to_string(), parent, String::new(), inputs),
-        }
+        })
     }
 
     /// A record under the key of `wanted` whose layer the store still holds.
@@ -281,6 +285,7 @@ impl Build<'_> {
         let mut root = old.clone();
         copy::copy(&mut root, selection, op, &env)
             .map_err(|error| ExecError::step(error.code(), step, error.to_string()).caused_by(&error))?;
+        self.tell_of_copy(step, op, selection, (old, &root));
         let mut changes = root.changes_since(old).map_err(failed)?;
         self.clamp(&mut changes);
         Ok(Made { changes, tree: None })

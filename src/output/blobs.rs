@@ -4,9 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::thread;
 
-use sha2::{Digest as _, Sha256};
-
-use crate::image::{Descriptor, Digest};
+use crate::image::Descriptor;
 use crate::store::Store;
 
 use super::Bundle;
@@ -39,22 +37,7 @@ pub(super) fn while_checking<E: From<io::Error>>(
 }
 
 fn check_blob(store: &Store, blob: &Descriptor) -> io::Result<()> {
-    let mut file = store.open_blob(&blob.digest)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; CHUNK];
-    let mut size = 0;
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => {
-                hash.update(&buffer[..count]);
-                size += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    if size == blob.size && Digest::from_bytes(hash.finalize().into()) == blob.digest {
+    if store.hash_blob(&blob.digest)? == (blob.digest, blob.size) {
         return Ok(());
     }
     store.drop_blob(&blob.digest);

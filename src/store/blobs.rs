@@ -62,6 +62,11 @@ impl Store {
         self.blob_path(digest).exists()
     }
 
+    /// Marks a blob as used now.
+    pub(super) fn use_blob(&self, digest: &Digest) {
+        super::attend::touch(&self.blob_path(digest));
+    }
+
     /// Bytes of a blob, if it is here.
     pub fn blob_size(&self, digest: &Digest) -> Option<u64> {
         fs::metadata(self.blob_path(digest)).ok().map(|meta| meta.len())
@@ -108,10 +113,19 @@ impl Store {
         Ok(BlobWriter { store: self, file, hash: Sha256::new(), size: 0 })
     }
 
+    /// Reads all of a blob, and gives its true digest and size.
+    pub fn hash_blob(&self, digest: &Digest) -> io::Result<(Digest, u64)> {
+        let mut hash = Hashed { hash: Sha256::new(), size: 0 };
+        io::copy(&mut BufReader::with_capacity(BUFFER, self.open_blob(digest)?), &mut hash)?;
+        Ok((Digest::from_bytes(hash.hash.finalize().into()), hash.size))
+    }
+
     /// Keeps a small blob.
     pub fn put_blob(&self, bytes: &[u8]) -> io::Result<Digest> {
         let digest = Digest::of(bytes);
-        if !self.has(&digest) {
+        if self.has(&digest) {
+            self.use_blob(&digest);
+        } else {
             let mut blob = self.new_blob()?;
             blob.write_all(bytes)?;
             blob.commit(Some(&digest))?;
@@ -128,6 +142,7 @@ impl Store {
     /// descriptor's digest and size are refused (APPLY-6).
     pub fn ensure_blob(&self, blob: &Descriptor, source: Option<&dyn BlobSource>) -> io::Result<()> {
         if self.has(&blob.digest) {
+            self.use_blob(&blob.digest);
             return Ok(());
         }
         let Some(source) = source else {
@@ -147,6 +162,24 @@ impl Store {
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         writer.commit(Some(&blob.digest)).map(drop)
+    }
+}
+
+/// Takes bytes into a hash, and counts them.
+struct Hashed {
+    hash: Sha256,
+    size: u64,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hash.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

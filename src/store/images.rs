@@ -48,11 +48,12 @@ impl Store {
         self.replace(&self.root.join("index.json"), &index.to_json()).map(|()| true)
     }
 
-    /// What `name` names.
+    /// What `name` names; it counts as used.
     pub fn resolve(&self, name: &Reference) -> io::Result<Option<Descriptor>> {
         let name = name.to_string();
         let found = self.index()?.manifests.into_iter().find(|known| known.annotations.get(REF_NAME) == Some(&name));
         Ok(found.map(|mut found| {
+            self.use_blob(&found.digest);
             found.annotations.remove(REF_NAME);
             found
         }))

@@ -75,7 +75,7 @@ impl Transfer {
     /// Sees that a blob is in the store, from any repository that is known to have it.
     pub(super) fn ensure(&self, blob: &Descriptor) -> Result<(), Error> {
         if self.store.has(&blob.digest) {
-            return Ok(());
+            return self.store.ensure_blob(blob, None).map_err(Error::Store);
         }
         let sources = self.store.sources(&blob.digest).map_err(Error::Store)?;
         let mut failed = Error::Missing { digest: blob.digest };
