@@ -22,6 +22,7 @@ use crate::rootfs::{ContentDigest, File};
 use crate::store::{BlobFiles, Store};
 
 pub use error::DownloadError;
+pub use remembered::read_record;
 
 use name::file_name;
 use remembered::Remembered;
@@ -124,7 +125,15 @@ impl Downloads<'_> {
         }
         let (digest, size) = blob.commit(None)?;
         let content = ContentDigest(*hasher.finalize().as_bytes());
-        Ok(Remembered { etag: head.etag, last_modified: head.last_modified, digest: digest.to_string(), size, content })
+        let url = remembered::kept_url(&request.url);
+        Ok(Remembered {
+            url,
+            etag: head.etag,
+            last_modified: head.last_modified,
+            digest: digest.to_string(),
+            size,
+            content,
+        })
     }
 
     fn sleep(&self, time: Duration) -> Result<(), DownloadError> {
