@@ -9,6 +9,7 @@ mod command_line;
 mod copying;
 mod corpus;
 mod diagnostics;
+mod faults;
 mod git;
 mod images;
 mod isolation;
