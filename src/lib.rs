@@ -10,6 +10,9 @@ pub mod copy;
 pub mod dockerfile;
 pub mod download;
 pub mod exec;
+pub mod format;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod git;
 pub mod image;
 pub mod images;

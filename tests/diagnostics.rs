@@ -230,3 +230,30 @@ fn pos_1_to_14_what_is_accepted_although_surprising() {
         let _image = built.succeeds();
     }
 }
+
+#[test]
+fn m_11_what_is_accepted_and_hardly_meant_is_told_of() {
+    let Some(mut kit) = Kit::with_busybox() else { return };
+    kit.file("a", "x").file("b", "x").file("d/c", "x");
+    for (step, want) in [
+        ("COPY a b /x", "line 2: of several files `/x` is the last one; `/x/` would take all of them"),
+        ("COPY --chown=nobody-here:nor-there a /x", "line 2: `--chown`: there is no `nobody-here`"),
+        ("COPY none* /x", "line 2: no file matches: the layer is empty"),
+        ("RUN", "line 2: RUN has no command"),
+        ("USER a b", "line 2: `a b` is taken for the name of one user; a group follows a colon"),
+        ("COPY a b /tmp", ""),
+        ("COPY a d /x/", ""),
+        ("COPY --chown=daemon:staff a /x", ""),
+        ("RUN true", ""),
+        ("USER root:staff", ""),
+    ] {
+        let built = kit.dockerfile(&format!("FROM busybox\n{step}\n")).build();
+        drop(built.succeeds());
+        let stderr = built.stderr();
+        let warnings: Vec<&str> = stderr.lines().filter_map(|line| line.strip_prefix("warning: ")).collect();
+        assert!(
+            if want.is_empty() { warnings.is_empty() } else { warnings[0].starts_with(want) },
+            "{step}: {warnings:?}"
+        );
+    }
+}

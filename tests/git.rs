@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-use crate::kit::{Daemon, Image, Kit, Repository, SmartHttp};
+use crate::kit::{Daemon, Image, Kit, Repository, SmartHttp, output_of};
 
 /// A repository `repo` with a branch, a tag and a directory, and its commits: the first, which is tagged, and the last.
 fn repository(kit: &Kit) -> Option<(Repository, String, String)> {
@@ -202,6 +204,18 @@ fn git_7_ssh_goes_through_the_agent() {
     let calls = fs::read_to_string(bin.join("calls")).unwrap();
     assert!(calls.lines().all(|call| call.starts_with("/run/agent.sock -o BatchMode=yes")), "{calls}");
     assert!(calls.contains("git@example.com git-upload-pack 'repo.git'"), "{calls}");
+    // Keys of the build answer at a socket of their own.
+    fs::remove_file(bin.join("calls")).unwrap();
+    let key = kit.path("key").display().to_string();
+    if crate::kit::installed("ssh-keygen") {
+        output_of("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key]);
+        kit.new_store().flag(&["--ssh", &format!("default={key}")]);
+        kit.build().succeeds();
+        let calls = fs::read_to_string(bin.join("calls")).unwrap();
+        assert!(calls.lines().all(|call| call.contains("/kiln-") && !call.contains("/run/agent.sock")), "{calls}");
+        let socket = calls.split_whitespace().next().unwrap();
+        assert!(!std::path::Path::new(socket).exists(), "it goes with the build");
+    }
 }
 
 #[test]
@@ -224,4 +238,79 @@ fn d_90_d_91_what_is_wrong_with_a_repository_is_shown_where_it_is_named() {
     ] {
         kit.dockerfile(&format!("FROM scratch\n{line}\n")).build().fails_with(1, parts);
     }
+}
+
+#[test]
+fn git_5_a_checksum_must_match() {
+    let mut kit = Kit::new();
+    let Some((_repository, first, last)) = repository(&kit) else { return };
+    let Some(daemon) = Daemon::start(&kit.path("served")) else { return };
+    let url = format!("{}/repo.git", daemon.url);
+    for (line, fails) in [
+        (format!("ADD --checksum={} {url}#main /r", last.to_uppercase()), false),
+        (format!("ADD {url}?ref=main&checksum={} /r", &last[..7]), false),
+        (format!("ADD {url}?ref=main&checksum={} /r", &first[..7]), true),
+        (format!("ADD {url}?ref={first}&checksum={} /r", &last[..7]), true),
+        (format!("ADD {url}?ref=main&fetch-by-commit=true&checksum={first} /r"), false),
+        (format!("ADD {url}?fetch-by-commit=true&checksum={} /r", &first[..7]), true),
+    ] {
+        let built = kit.dockerfile(&format!("FROM scratch\n{line}\n")).build();
+        if fails { built.fails_with(1, &["Dockerfile:2:5"]) } else { drop(built.succeeds()) }
+    }
+}
+
+#[test]
+fn git_6_one_commit_and_no_more() {
+    let mut kit = Kit::new();
+    let Some((repository, _, last)) = repository(&kit) else { return };
+    let Some(daemon) = Daemon::start(&kit.path("served")) else { return };
+    kit.dockerfile(&format!("FROM scratch\nADD --keep-git-dir {}/repo.git#main /r\n", daemon.url));
+    let image = kit.build().succeeds();
+    assert_eq!(text_of(&image, "/r/.git/shallow").trim(), last);
+    assert!(repository.git(&["rev-list", "--count", "main"]) == "2", "there is more to be had");
+}
+
+/// No setting of the user, of a repository or of the environment makes git run anything, or go elsewhere.
+#[test]
+fn git_runs_without_the_configuration_of_the_machine() {
+    let mut kit = Kit::new();
+    let Some((repository, _, _)) = repository(&kit) else { return };
+    let Some(daemon) = Daemon::start(&kit.path("served")) else { return };
+    let mark = kit.path("mark");
+    let evil = format!("touch {}", mark.display());
+    repository.file(".gitattributes", "* filter=evil\n");
+    repository.commit(1_600_000_000);
+    fs::create_dir_all(kit.path("hooks")).unwrap();
+    fs::write(kit.path("hooks/post-checkout"), format!("#!/bin/sh\n{evil}\n")).unwrap();
+    fs::set_permissions(kit.path("hooks/post-checkout"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let config = format!(
+        "[url \"git://127.0.0.1:1/\"]\n\tinsteadOf = {}/\n[core]\n\thooksPath = {}\n[filter \"evil\"]\n\tsmudge = {evil}\n",
+        daemon.url,
+        kit.path("hooks").display(),
+    );
+    fs::write(kit.path(".gitconfig"), config).unwrap();
+    let hooks = kit.path("hooks").display().to_string();
+    kit.env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", "core.hooksPath").env("GIT_CONFIG_VALUE_0", &hooks);
+    kit.env("GIT_SSH_COMMAND", &evil).env("GIT_TRACE", mark.to_str().unwrap());
+    kit.dockerfile(&format!("FROM scratch\nADD {}/repo.git /r\nADD git@127.0.0.1:x /s\n", daemon.url));
+    kit.env("PATH", &format!("/nonexistent:{}", std::env::var("PATH").unwrap()));
+    kit.build().fails_with(1, &["cannot fetch git@127.0.0.1:x", "Dockerfile:3:5"]);
+    assert!(!mark.exists(), "something has run");
+}
+
+#[test]
+fn a_fetch_can_be_stopped_while_the_server_is_silent() {
+    let mut kit = Kit::new();
+    if !crate::kit::installed("git") {
+        return;
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    kit.dockerfile(&format!("FROM scratch\nADD git://{}/x /\n", listener.local_addr().unwrap()));
+    let mut child = kit.command(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let (_client, _) = listener.accept().unwrap();
+    let began = Instant::now();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(began.elapsed() < Duration::from_secs(10), "it waited for the server");
 }

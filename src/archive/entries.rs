@@ -10,6 +10,10 @@ const BLOCK: usize = 512;
 const MAX_EXTENDED: u64 = 1 << 20;
 /// Where extended headers keep attributes.
 const XATTR: &[u8] = b"SCHILY.xattr.";
+/// Attributes that stand for something on kiln's own disk: from anybody else they would be a lie about a file.
+const OWN_XATTRS: [&[u8]; 3] = [b"user.kiln.", b"trusted.overlay.", b"user.overlay."];
+/// No file has more bytes than this, nor any archive; so that sums of two are no overflow.
+const MAX_SIZE: u64 = i64::MAX as u64;
 
 /// One entry's header, extended headers merged in.
 #[derive(Clone, Debug)]
@@ -74,24 +78,26 @@ impl<R: Read> Entries<R> {
             let size = header.entry_size()?;
             match kind {
                 EntryType::XHeader => extended.records(&self.metadata(size)?)?,
-                EntryType::XGlobalHeader => {
-                    self.begin(size);
-                }
+                EntryType::XGlobalHeader => self.begin(size)?,
                 EntryType::GNULongName => extended.name = Some(until_nul(self.metadata(size)?)),
                 EntryType::GNULongLink => extended.link = Some(until_nul(self.metadata(size)?)),
                 EntryType::GNUSparse => return Err(invalid("GNU sparse entries are not supported")),
                 _ => {
                     let entry = entry(&header, kind, size, extended)?;
-                    self.begin(entry.size);
+                    self.begin(entry.size)?;
                     return Ok(Some(entry));
                 }
             }
         }
     }
 
-    fn begin(&mut self, size: u64) {
+    fn begin(&mut self, size: u64) -> io::Result<()> {
+        if size > MAX_SIZE {
+            return Err(invalid("a tar entry is larger than any file"));
+        }
         self.left = size;
         self.padding = size.next_multiple_of(BLOCK as u64) - size;
+        Ok(())
     }
 
     fn skip_content(&mut self) -> io::Result<()> {
@@ -105,7 +111,7 @@ impl<R: Read> Entries<R> {
         if size > MAX_EXTENDED {
             return Err(invalid("an extended tar header is too large"));
         }
-        self.begin(size);
+        self.begin(size)?;
         let mut bytes = Vec::new();
         self.read_to_end(&mut bytes)?;
         Ok(bytes)
@@ -221,7 +227,9 @@ impl Extended {
                 b"mtime" => self.mtime = Some(std::str::from_utf8(value).ok().and_then(time).ok_or_else(bad)?),
                 _ if key.starts_with(b"GNU.sparse.") => return Err(invalid("GNU sparse entries are not supported")),
                 _ => {
-                    if let Some(name) = key.strip_prefix(XATTR) {
+                    if let Some(name) = key.strip_prefix(XATTR)
+                        && !OWN_XATTRS.iter().any(|own| name.starts_with(own))
+                    {
                         self.xattrs.push((name.to_vec(), value.to_vec()));
                     }
                 }
@@ -242,7 +250,7 @@ fn time(text: &str) -> Option<Time> {
     let digits: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
     let nanos: u32 = digits.parse().ok()?;
     if whole.starts_with('-') && nanos > 0 {
-        return Some(Time { seconds: seconds - 1, nanos: 1_000_000_000 - nanos });
+        return Some(Time { seconds: seconds.checked_sub(1)?, nanos: 1_000_000_000 - nanos });
     }
     Some(Time { seconds, nanos })
 }
@@ -270,6 +278,18 @@ mod tests {
         assert_eq!(time("1.5"), Some(Time { seconds: 1, nanos: 500_000_000 }));
         assert_eq!(time("-1.25"), Some(Time { seconds: -2, nanos: 750_000_000 }));
         assert_eq!(time("x"), None);
+        assert_eq!(time("-9223372036854775808.9"), None);
+    }
+
+    #[test]
+    fn a_size_that_no_file_can_have_is_refused() {
+        let mut header = Header::new_gnu();
+        // In base 256, as GNU tar writes what has no room in octal digits.
+        header.as_mut_bytes()[124..136].copy_from_slice(b"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
+        header.set_mode(0o644);
+        header.set_cksum();
+        let mut entries = Entries::new(&header.as_bytes()[..]);
+        assert_eq!(entries.next_entry().unwrap_err().to_string(), "a tar entry is larger than any file");
     }
 
     #[test]

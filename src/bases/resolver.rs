@@ -6,6 +6,7 @@ use crate::image::{Descriptor, Digest, ImageConfig, Platform, Reference};
 use crate::plan::{BaseError, Bases, Found, ImageId};
 use crate::progress::{Event, SharedSink};
 use crate::registry::{self, Registry};
+use crate::remote::Source;
 use crate::store::{BlobSource, Store};
 
 use super::context::{Place, key};
@@ -45,6 +46,15 @@ pub enum Pull {
 
 /// Digests of manifests or indexes by the whole names of images, tag and all.
 pub type Locks = BTreeMap<String, Digest>;
+
+/// Where the files of a named context are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ContextFiles {
+    /// In a directory.
+    Directory(PathBuf),
+    /// In a repository, or behind a URL.
+    Remote(Source),
+}
 
 /// What stands for every image that cannot be had. A plan that is never carried out never asks what is behind the id.
 const NEVER_ASKED_FOR: Found = Found::Unknown(ImageId(usize::MAX));
@@ -92,10 +102,11 @@ impl Resolver {
         self.known().images[id.0].clone()
     }
 
-    /// The path of a named context that is a directory.
-    pub fn directory(&self, name: &str) -> Option<PathBuf> {
+    /// Where the files are of a named context that is no image.
+    pub fn files(&self, name: &str) -> Option<ContextFiles> {
         match self.contexts.get(name)? {
-            Place::Directory(path) => Some(path.clone()),
+            Place::Directory(path) => Some(ContextFiles::Directory(path.clone())),
+            Place::Remote(remote) => Some(ContextFiles::Remote(remote.clone())),
             _ => None,
         }
     }
@@ -226,7 +237,7 @@ impl Bases for Resolver {
         };
         let question = format!("context {key}");
         let found = match place {
-            Place::Directory(_) => Found::Directory(key.clone()),
+            Place::Directory(_) | Place::Remote(_) => Found::Directory(key.clone()),
             Place::Scratch => Found::Scratch,
             Place::Image(reference) => self.image(reference, platform)?,
             Place::Layout(place) => self.once(question, platform, || self.in_layout(name, place, platform))?,
@@ -254,5 +265,9 @@ impl Bases for Resolver {
             }
             found => Ok(found?),
         }
+    }
+
+    fn named(&self, name: &str) -> Option<String> {
+        key(name).ok().filter(|key| self.files(key).is_some())
     }
 }

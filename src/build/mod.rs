@@ -1,13 +1,18 @@
 //! One build from options to result: wires the rooms, owns nothing else.
 
+mod agents;
 mod check;
+mod elsewhere;
 mod evaluate;
+mod fetch;
 mod frontend;
 mod inputs;
+mod known;
 mod options;
 mod outline;
 mod pin;
 mod run;
+mod secrets;
 mod source;
 
 pub use check::{Checked, Target, Targets, check, targets};

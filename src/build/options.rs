@@ -7,7 +7,8 @@ use crate::image::{Digest, Platform, Reference};
 use crate::output::OutputSpec;
 use crate::plan::Network;
 use crate::registry::Access;
-use crate::sandbox::{HostEntry, Isolation};
+use crate::remote::Source;
+use crate::sandbox::{HostEntry, Isolation, Limits, Resources};
 
 /// What to build and how: the command line, checked.
 #[derive(Clone, Debug)]
@@ -53,6 +54,10 @@ pub struct Options {
     pub hosts: Vec<HostEntry>,
     /// `--shm-size`, bytes; 0 is the default.
     pub shm_size: u64,
+    /// `--ulimit` and `--step-timeout`
+    pub limits: Limits,
+    /// `--memory` and its like, `--resource`, `--cgroup-parent`
+    pub resources: Resources,
     /// `--secret`
     pub secrets: Vec<Secret>,
     /// `--ssh`
@@ -74,8 +79,8 @@ pub enum ContextSpec {
     Directory(PathBuf),
     /// `-`
     Stdin,
-    /// A URL or git reference.
-    Remote(String),
+    /// A repository, or a file by URL.
+    Remote(Source),
 }
 
 /// `-f` (DF).
@@ -87,6 +92,8 @@ pub enum DockerfileSpec {
     Path(PathBuf),
     /// `-`
     Stdin,
+    /// `http://` or `https://`
+    Url(String),
 }
 
 /// `--build-context NAME=VALUE`, not looked at yet.
@@ -195,6 +202,12 @@ pub enum BuildError {
     /// An output cannot be written.
     #[error(transparent)]
     Output(#[from] crate::output::OutputError),
+    /// A context or Dockerfile cannot be downloaded.
+    #[error(transparent)]
+    Download(#[from] crate::download::DownloadError),
+    /// A context in a git repository cannot be fetched.
+    #[error(transparent)]
+    Git(#[from] crate::git::Error),
     /// An image cannot be pushed.
     #[error(transparent)]
     Transfer(#[from] crate::transfer::Error),

@@ -13,7 +13,9 @@ use crate::store::{Store, StoreError};
 use crate::transfer::{self, Transfer};
 
 use super::evaluate::{Evaluation, Extent, Purpose, evaluate, registry, resolver};
+use super::fetch::Fetcher;
 use super::inputs::Outside;
+use super::known::Known;
 use super::{BuildError, BuiltImage, Options, Outcome, SourceText};
 use super::{frontend, source};
 
@@ -31,7 +33,8 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     let began = Instant::now();
     let failed = |source| StoreError::Io { path: options.store.clone(), source };
     let store = Arc::new(Store::open(&options.store)?.stopped_by(cancel).attended().map_err(failed)?);
-    let sources = source::open(options, &store)?;
+    let fetcher = Fetcher::new(&store, options, sink, cancel)?;
+    let sources = source::open(options, &fetcher)?;
     let parsed = dockerfile::parse(&sources.bytes);
     let text = sources.text(&parsed.file.text);
     let failed = |diagnostics| BuildError::Dockerfile { source_text: text.clone(), diagnostics };
@@ -44,8 +47,9 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     let threads = threads();
     let registry = registry(options);
     let resolver = resolver(options, &store, &registry, Purpose::Build, sources.locks(options)?, sink)?;
+    let known = Known { resolver: &resolver, fetcher: &fetcher, main: sources.time };
     let Evaluation { plan, warnings, violation } =
-        evaluate(&parsed.file, options, Extent::Target, &sources.context, &resolver);
+        evaluate(&parsed.file, options, Extent::Target, &sources.context, &known);
     let plan = plan.map_err(&failed)?;
     if let Some(violation) = violation {
         return Err(failed(warnings.into_iter().chain([violation]).collect()));
@@ -55,8 +59,7 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     }
 
     let settings = settings(options, &plan, threads, sink);
-    let outside =
-        Outside::new(&resolver, &store, &sources.context, (&options.secrets, &options.agents), threads, sink)?;
+    let outside = Outside::new(&resolver, &fetcher, &sources.context, threads, sink);
     let result = exec::execute(&plan, &outside, &store, &settings, sink, cancel);
     // What a failed build has read need not be read again either.
     outside.remember();
@@ -104,6 +107,8 @@ fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -
         hostname: hostname.cloned().unwrap_or_else(|| "buildkitsandbox".to_owned()),
         hosts: options.hosts.clone(),
         shm_size: options.shm_size,
+        limits: options.limits.clone(),
+        resources: options.resources.clone(),
         allow_network_host: options.allow_network_host,
         allow_insecure: options.allow_insecure,
         requested: options.platform.clone(),

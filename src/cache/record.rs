@@ -1,3 +1,5 @@
+use std::io::{self, Write};
+
 use serde::{Deserialize, Serialize};
 
 use crate::image::DiffId;
@@ -27,13 +29,15 @@ pub struct Record {
 }
 
 impl Record {
-    /// The bytes of the record's file: two lines of JSON, the record, and what its key was made of. The second may be
-    /// megabytes long, and a hit needs the first only.
-    pub fn to_bytes(&self, preimage: &Preimage) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec(self).unwrap_or_default();
-        bytes.push(b'\n');
-        bytes.extend(preimage.to_json());
-        bytes
+    /// Writes the record's file: two lines of JSON, the record, and what its key was made of. The second may be megabytes
+    /// long, and a hit needs the first only.
+    pub fn write(&self, preimage: Option<&Preimage>, out: &mut dyn Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        out.write_all(b"\n")?;
+        if let Some(preimage) = preimage {
+            serde_json::to_writer(out, preimage)?;
+        }
+        Ok(())
     }
 
     /// Reads the first line of a record; one that cannot be read counts as absent, since a cache may always miss.
@@ -64,14 +68,17 @@ struct Below {
 mod tests {
     use crate::image::Digest;
 
+    use super::super::{Inputs, Parent};
     use super::*;
 
     #[test]
     fn both_lines_are_read_back() {
         let layer = LayerRecord { diff_id: DiffId(Digest::of(b"x")), size: 5, content: "c".into() };
         let record = Record { text: "RUN a\nb".into(), created: -1, layer };
-        let preimage = Preimage::new("linux/amd64".into(), Parent::Scratch, "RUN".into(), vec![]);
-        let bytes = record.to_bytes(&preimage);
+        let preimage =
+            Preimage::new("linux/amd64".into(), Parent::Scratch, "RUN".into(), Inputs::new(vec![], vec![]).unwrap());
+        let mut bytes = Vec::new();
+        record.write(Some(&preimage), &mut bytes).unwrap();
         let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
         assert_eq!(Record::from_line(&bytes[..=end]), Some(record));
         assert_eq!(Record::from_line(&bytes[..end]), None, "a line that was cut off");

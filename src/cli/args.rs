@@ -77,6 +77,10 @@ pub(super) enum Verb {
     Load(LoadArgs),
     /// Make a one-layer image in the store out of a root filesystem
     Import(ImportArgs),
+    /// Say what is likely wrong with Dockerfiles
+    Lint(Box<super::lint::LintArgs>),
+    /// Put Dockerfiles into the usual layout; what they build stays the same to the byte
+    Fmt(FmtArgs),
     /// Say how processes are isolated on this machine, and why not better
     Doctor(DoctorArgs),
 }
@@ -134,11 +138,11 @@ pub(super) struct RegistryArgs {
 
 #[derive(clap::Args, Debug)]
 pub(super) struct BuildArgs {
-    /// The build context: a directory, or `-` for an archive or a Dockerfile on standard input
+    /// The build context: a directory, a git repository, the URL of an archive or Dockerfile, or `-` for standard input
     #[arg(value_name = "CONTEXT", value_parser = path())]
     pub(super) context: PathBuf,
 
-    /// The Dockerfile; `-` reads standard input [default: CONTEXT/Dockerfile]
+    /// The Dockerfile, or its URL; `-` reads standard input [default: CONTEXT/Dockerfile]
     #[arg(short, long, value_name = "FILE", value_parser = path())]
     pub(super) file: Option<PathBuf>,
 
@@ -155,7 +159,8 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(super) build_arg: Vec<String>,
 
-    /// Say what a name in FROM or --from means: a directory, oci-layout://, docker-archive://, docker-image://, host:
+    /// Say what a name in FROM or --from means: a directory, a git repository, a URL, oci-layout://, docker-archive://,
+    /// docker-image://, host:
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) build_context: Vec<String>,
 
@@ -216,6 +221,14 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "SIZE")]
     pub(super) shm_size: Option<String>,
 
+    /// Limit each process of RUN, for example nofile=1024:2048; may be repeated
+    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
+    pub(super) ulimit: Vec<String>,
+
+    /// Kill a RUN that takes longer, for example 90s or 1h30m
+    #[arg(long, value_name = "DURATION")]
+    pub(super) step_timeout: Option<String>,
+
     /// Give RUN --mount=type=secret a secret: id=ID[,src=FILE|,env=NAME]
     #[arg(long, value_name = "SPEC")]
     pub(super) secret: Vec<String>,
@@ -271,7 +284,38 @@ pub(super) struct BuildArgs {
     pub(super) unsupported: Unsupported,
 
     #[command(flatten)]
+    pub(super) resources: ResourceArgs,
+
+    #[command(flatten)]
     pub(super) ignored: Ignored,
+}
+
+/// Limits of each RUN as a whole.
+#[derive(clap::Args, Debug, Default)]
+pub(super) struct ResourceArgs {
+    /// Limit RUN as a whole: memory, memory-swap, cpu-shares, cpu-period, cpu-quota, cpuset-cpus or
+    /// cpuset-mems; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) resource: Vec<String>,
+
+    /// Put RUN into a cgroup below this one [default: the one that kiln runs in]
+    #[arg(long, value_name = "CGROUP")]
+    pub(super) cgroup_parent: Option<String>,
+
+    #[arg(short, long, hide = true)]
+    pub(super) memory: Option<String>,
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    pub(super) memory_swap: Option<String>,
+    #[arg(short, long, hide = true)]
+    pub(super) cpu_shares: Option<String>,
+    #[arg(long, hide = true)]
+    pub(super) cpu_period: Option<String>,
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    pub(super) cpu_quota: Option<String>,
+    #[arg(long, hide = true)]
+    pub(super) cpuset_cpus: Option<String>,
+    #[arg(long, hide = true)]
+    pub(super) cpuset_mems: Option<String>,
 }
 
 /// How a command that moves images shows what it does, and where they are.
@@ -347,10 +391,24 @@ pub(super) struct ImportArgs {
 }
 
 #[derive(clap::Args, Debug)]
+pub(super) struct FmtArgs {
+    /// The files; `-` reads standard input and writes standard output [default: Dockerfile]
+    #[arg(value_name = "FILE", value_parser = path())]
+    pub(super) files: Vec<PathBuf>,
+
+    /// Change nothing; name the files that are not formatted, with the difference, and exit with 1 where there are some
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
+#[derive(clap::Args, Debug)]
 pub(super) struct DoctorArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
 }
 
 /// Takes the empty path too: scripts pass empty values for what is not set, and the context has a message of its own.

@@ -200,6 +200,14 @@ impl From<BuildError> for Failure {
             BuildError::Cancelled => Self::interrupted(),
             BuildError::Store(error) => Self::of(Kind::Store, chain(&error), &error),
             BuildError::Transfer(error) => Self::from(error),
+            BuildError::Git(error) => {
+                let failure = Self::of(Kind::Machine, chain(&error), &error);
+                Self { hint: error.help().map(str::to_owned).or(failure.hint), ..failure }
+            }
+            BuildError::Download(error) => {
+                let failure = Self::of(Kind::Machine, chain(&error), &error);
+                Self { hint: error.help().or(failure.hint), ..failure }
+            }
             other => Self::of(Kind::Machine, chain(&other), &other),
         }
     }

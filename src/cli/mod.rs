@@ -10,12 +10,15 @@ mod df;
 mod doctor;
 mod failure;
 mod files;
+mod fmt;
 mod foreign;
 mod history;
 mod image_args;
 mod images;
 mod import;
 mod inspect;
+mod limits;
+mod lint;
 mod load;
 mod login;
 mod logout;
@@ -27,8 +30,10 @@ mod progress;
 mod prune;
 mod pull;
 mod push;
+mod region;
 mod render;
 mod rmi;
+mod sarif;
 mod save;
 mod secret;
 mod session;
@@ -61,7 +66,7 @@ fn become_root(verb: &Verb) {
         // What is wrong with the option is told with the others.
         Verb::Build(args) => sandbox::enter(values::isolation(&args.isolation).unwrap_or_default()),
         Verb::Import(_) | Verb::Doctor(_) | Verb::Prune(_) | Verb::Df(_) | Verb::Store(_) => sandbox::enter(None),
-        // Blobs as they are: nothing is unpacked.
+        // Blobs and texts as they are: nothing is unpacked.
         _ => {}
     }
 }
@@ -113,7 +118,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Save(args) => save::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Load(args) => load::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Import(args) => import::run(&args, around).map(|()| ExitCode::SUCCESS),
-        Verb::Doctor(args) => doctor::run(&args).map(|()| ExitCode::SUCCESS),
+        Verb::Lint(args) => lint::run(&args, around),
+        Verb::Fmt(args) => Ok(fmt::run(&args)),
+        Verb::Doctor(args) => doctor::run(&args, around).map(|()| ExitCode::SUCCESS),
     }));
     match result.unwrap_or_else(|_| Err(Failure::internal())) {
         Ok(code) => code,

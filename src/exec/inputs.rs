@@ -1,10 +1,11 @@
 //! What steps read besides the state they start from.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::bases::BaseImage;
-use crate::cache::Input;
+use crate::cache::{self, Input, Listed};
 use crate::context::digest_files;
 use crate::copy::{self, CopyError, Selection, needs_lookup};
 use crate::dockerfile::Diagnostic;
@@ -28,6 +29,8 @@ pub trait Inputs: Sync {
     fn secret(&self, id: &str) -> io::Result<Option<Vec<u8>>>;
     /// What answers at the sockets of ssh mounts of this id; `None` when there is none.
     fn agent(&self, id: &str) -> Option<Arc<dyn Service>>;
+    /// Where programs of this machine find the agent `default`, if there is one.
+    fn agent_socket(&self) -> io::Result<Option<PathBuf>>;
     /// Whether `path` is in the main build context's directory, but left out by its ignore rules.
     fn is_ignored(&self, path: &RootPath) -> bool;
 }
@@ -91,20 +94,20 @@ impl Build<'_> {
         step: &Step,
         state: &State,
         sources: Option<&Sources<'_>>,
-    ) -> Result<Vec<Input>, ExecError> {
+    ) -> Result<Reads, ExecError> {
         let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
-        let mut inputs = Vec::new();
+        let mut reads = Reads::default();
         match &step.op {
             Op::Copy(op) => {
                 if let Some(sources) = sources {
-                    inputs.extend(sources.commits());
+                    reads.list.extend(sources.commits());
                     let selection = sources.files();
+                    self.tell_of_nothing(step, op, &selection);
                     digest_files(&selection.files(), self.settings.threads).map_err(failed)?;
-                    let sums = selection.sums().map_err(failed)?;
-                    inputs.extend(sums.into_iter().map(|(name, value)| Input { name, value }));
+                    reads.files(String::new(), selection.clone());
                 }
                 if op.chown.as_deref().is_some_and(needs_lookup) && !op.link {
-                    inputs.extend(user_files(state.root().map_err(failed)?).map_err(failed)?);
+                    reads.list.extend(user_files(state.root().map_err(failed)?).map_err(failed)?);
                 }
             }
             Op::Run(op) => {
@@ -116,17 +119,48 @@ impl Build<'_> {
                         continue;
                     }
                     let root = self.mount_source(from).map_err(failed)?;
-                    for (name, value) in self.tree_sums(&root, source).map_err(failed)? {
-                        inputs.push(Input { name: format!("{}: {name}", mount.target), value });
-                    }
+                    let shown = self.shown(&root, source).map_err(failed)?;
+                    reads.files(format!("{}: ", mount.target), shown);
                 }
             }
             Op::Workdir(op) if needs_lookup(&op.user) => {
-                inputs.extend(user_files(state.root().map_err(failed)?).map_err(failed)?);
+                reads.list.extend(user_files(state.root().map_err(failed)?).map_err(failed)?);
             }
             Op::Workdir(_) | Op::Meta(_) => {}
         }
-        Ok(inputs)
+        Ok(reads)
+    }
+}
+
+/// What a step reads besides its parent.
+#[derive(Default)]
+pub(super) struct Reads {
+    pub(super) list: Vec<Input>,
+    files: Vec<Box<dyn Listed>>,
+}
+
+/// Files that a step reads; what stands before their names.
+struct FilesOf(String, Selection);
+
+impl Reads {
+    /// Adds all files of `selection`, whose digests are known.
+    pub(super) fn files(&mut self, before: String, selection: Selection) {
+        self.files.push(Box::new(FilesOf(before, selection)));
+    }
+
+    /// All, with their digest.
+    pub(super) fn inputs(self) -> io::Result<cache::Inputs> {
+        cache::Inputs::new(self.list, self.files)
+    }
+}
+
+impl Listed for FilesOf {
+    fn each(&self, visit: &mut dyn FnMut(&str, &str) -> io::Result<()>) -> io::Result<()> {
+        let Self(before, selection) = self;
+        if before.is_empty() {
+            return selection.each_sum(visit);
+        }
+        selection.each_sum(&mut |name, value| visit(&format!("{before}{name}"), value))
     }
 }
 

@@ -70,7 +70,7 @@ impl Mounted {
         }
         let temp = Arc::new(build.store.temp_dir()?);
         let place = temp.join("bind");
-        snapshot::write(&root, &found.path, &place)?;
+        snapshot::write(&root, &found.path, &place, build.nodes())?;
         self.temps.push(temp);
         Ok(place)
     }
@@ -86,10 +86,11 @@ impl Mounted {
         };
         let mut identity = id.clone();
         if let Some(root) = &content {
-            for (name, sum) in build.tree_sums(root, source)? {
-                identity.push_str(&name);
-                identity.push_str(&sum);
-            }
+            build.shown(root, source)?.each_sum(&mut |name, sum| {
+                identity.push_str(name);
+                identity.push_str(sum);
+                Ok(())
+            })?;
         }
         let mut name = Digest::of(identity.as_bytes()).hex();
         match sharing {
@@ -117,7 +118,7 @@ impl Mounted {
         let fresh = temp.join("cache");
         if let Some(root) = content {
             let found = root.resolve(source.as_bytes(), true).map_err(|error| io::Error::other(error.to_string()))?;
-            snapshot::write(&root, &found.path, &fresh)?;
+            snapshot::write(&root, &found.path, &fresh, build.nodes())?;
         } else {
             std::fs::create_dir(&fresh)?;
             snapshot::set_owner(&fresh, *uid, *gid)?;
@@ -167,12 +168,12 @@ fn missing_secret(step: &Step, id: &str) -> ExecError {
 }
 
 impl Build<'_> {
-    /// Content marks of what a mount shows.
-    pub(super) fn tree_sums(&self, root: &crate::rootfs::RootFs, path: &str) -> io::Result<Vec<(String, String)>> {
+    /// What a mount shows; nothing where there is nothing.
+    pub(super) fn shown(&self, root: &crate::rootfs::RootFs, path: &str) -> io::Result<crate::copy::Selection> {
         let found = root.resolve(path.as_bytes(), true).ok().and_then(|found| found.node);
-        let Some(node) = found else { return Ok(Vec::new()) };
+        let Some(node) = found else { return Ok(crate::copy::Selection::default()) };
         let selection = crate::copy::Selection::of_node(path, node);
         crate::context::digest_files(&selection.files(), self.settings.threads)?;
-        selection.sums()
+        Ok(selection)
     }
 }

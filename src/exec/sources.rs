@@ -6,12 +6,12 @@ use crate::cache::Input;
 use crate::context;
 use crate::copy::{self, CopyError, Selection};
 use crate::dockerfile::{Diagnostic, Span};
-use crate::download;
+use crate::download::{self, DownloadError, Downloads};
 use crate::git::{self, Access, Git, Revision};
 use crate::plan::{CopyOp, CopySource, Step};
 use crate::progress::{Event, TaskId};
 use crate::remote::GitReference;
-use crate::rootfs::{File, Inode, Kind, Meta, RootPath, Time};
+use crate::rootfs::{Inode, Kind, Meta, Time};
 
 use super::tree::Scratch;
 use super::{Build, ExecError};
@@ -82,7 +82,7 @@ impl Build<'_> {
                         ExecError::Step(Box::new(self.with_way_out(found, &error, op, root)))
                     })?)
                 }
-                CopySource::Url(url) => Source::Files(self.download(step, op, url)?),
+                CopySource::Url(url) => Source::Files(self.download(step, op, (url, *span), task)?),
                 CopySource::Git(reference) => Source::Git(self.repository(step, reference, *span, task)?),
                 CopySource::Heredoc { .. } => continue,
             });
@@ -116,7 +116,10 @@ impl Build<'_> {
     }
 
     fn git<'a>(&'a self, reference: &'a GitReference) -> Result<Git<'a>, git::Error> {
-        let access = Access::new(reference, &|name| self.inputs.secret(name))?;
+        let mut access = Access::new(reference, &|name| self.inputs.secret(name))?;
+        if reference.is_ssh() {
+            access = access.through_agent(self.inputs.agent_socket()?);
+        }
         Ok(Git::new(reference, access, self.cancel))
     }
 
@@ -136,29 +139,32 @@ impl Build<'_> {
         copy::select_path(&root, op, "/").map_err(|error| ExecError::step(error.code(), step, error.to_string()))
     }
 
-    fn download(&self, step: &Step, op: &CopyOp, url: &str) -> Result<Selection, ExecError> {
-        let failed = |error: io::Error| ExecError::io(step, "cannot keep a download", &error);
-        let scratch = Scratch::new(self.store).map_err(failed)?;
-        let host = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
-        let secret = |name: &str| self.inputs.secret(name).map_err(failed);
-        // ADD-11
-        let authorization = match secret(&format!("HTTP_AUTH_HEADER_{host}"))? {
-            Some(header) => Some(String::from_utf8_lossy(&header).trim().to_owned()),
-            None => secret(&format!("HTTP_AUTH_TOKEN_{host}"))?
-                .map(|token| format!("Bearer {}", String::from_utf8_lossy(&token).trim())),
-        };
-        let file = download::download(url, authorization.as_deref(), &scratch.dir().join("file"))
-            .map_err(|error| ExecError::step("ADD-11", step, error.to_string()))?;
+    fn download(
+        &self,
+        step: &Step,
+        op: &CopyOp,
+        (url, span): (&str, Span),
+        task: TaskId,
+    ) -> Result<Selection, ExecError> {
+        let at = |code, message: String| Diagnostic::error(code, span, step.lines, message);
+        let authorization = download::authorization(url, &|name| self.inputs.secret(name))
+            .map_err(|error| ExecError::io(step, "cannot read a secret", &error))?;
+        let moved = |done, total| self.sink.event(Event::Bytes { task, done, total });
+        let downloads = Downloads { store: self.store, cancel: self.cancel, moved: &moved };
+        let file = downloads.get(url, authorization.as_deref()).map_err(|error| match &error {
+            DownloadError::Cancelled => ExecError::Cancelled,
+            DownloadError::Write(cause) => ExecError::io(step, "cannot keep a download", cause),
+            _ => ExecError::Step(Box::new(Diagnostic { help: error.help(), ..at("ADD-11", error.to_string()) })),
+        })?;
         if let Some(wanted) = &op.checksum
             && *wanted != file.digest.to_string()
         {
             let message = format!("digest mismatch {}: {wanted}", file.digest);
-            return Err(ExecError::step("D-90", step, message));
+            return Err(ExecError::Step(Box::new(at("D-90", message))));
         }
-        let mtime = Time { seconds: file.modified, nanos: 0 };
+        let mtime = Time { seconds: file.modified.unwrap_or(0), nanos: 0 };
         let meta = Meta { mtime, ..Meta::with_mode(0o600) };
-        let content = File::at(scratch.files(), RootPath::clamped(b"file"), file.size);
-        let inode = Inode { meta, kind: Kind::File(content) };
+        let inode = Inode { meta, kind: Kind::File(file.file(self.store)) };
         Ok(Selection::of_file(&file.name, inode, op.unpack == Some(true)))
     }
 }

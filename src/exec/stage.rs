@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use crate::cache::{Key, Parent, Preimage, Record};
+use crate::cache::{Input, Key, Parent, Preimage, Record};
 use crate::copy::{self, Selection};
 use crate::plan::{BaseRef, ImageId, Op, Plan, Stage, Step, WorkdirOp};
 use crate::progress::{Event, Outcome, TaskId};
@@ -12,7 +12,7 @@ use crate::rootfs::{Changes, RootFs, Time};
 use crate::store::LockGuard;
 
 use super::finish::{Job, content_parent, marker};
-use super::inputs::whole;
+use super::inputs::{Reads, whole};
 use super::layer::Layer;
 use super::run::WorkArea;
 use super::state::State;
@@ -118,8 +118,10 @@ impl Build<'_> {
         let root = self.inputs.directory(name)?;
         let selection = whole(&root);
         crate::context::digest_files(&selection.files(), self.settings.threads)?;
-        let inputs = selection.sums()?.into_iter().map(|(name, value)| crate::cache::Input { name, value }).collect();
-        let preimage = Preimage::new(stage.platform.to_string(), Parent::Independent, "directory".to_owned(), inputs);
+        let mut reads = Reads::default();
+        reads.files(String::new(), selection);
+        let (platform, inputs) = (stage.platform.to_string(), reads.inputs()?);
+        let preimage = Preimage::new(platform, Parent::Independent, "directory".to_owned(), inputs);
         let below = State::scratch();
         let key = preimage.key();
         if let Some(hit) = self.look_up(&key, &below, &key) {
@@ -147,8 +149,8 @@ impl Build<'_> {
             Op::Copy(op) => Some(self.sources(step, op, task)?),
             _ => None,
         };
-        let inputs = self.key_inputs(step, state, sources.as_ref())?;
-        let preimage = self.preimage(stage, step, state, inputs);
+        let reads = self.key_inputs(step, state, sources.as_ref())?;
+        let preimage = self.preimage(stage, step, state, reads)?;
         let key = preimage.key();
         let lock = match self.cached(stage, step, state, &preimage, &key, task)? {
             Ok(hit) => return Ok(hit),
@@ -227,18 +229,19 @@ impl Build<'_> {
         asked && !matches!(step.op, Op::Workdir(_))
     }
 
-    fn preimage(&self, stage: &Stage, step: &Step, state: &State, inputs: Vec<crate::cache::Input>) -> Preimage {
+    fn preimage(&self, stage: &Stage, step: &Step, state: &State, mut reads: Reads) -> Result<Preimage, ExecError> {
         let parent = state.key.clone();
-        let mut preimage = match &step.op {
+        if let Some(clamp) = self.settings.clamp {
+            reads.list.push(Input { name: "latest time".to_owned(), value: clamp.to_string() });
+        }
+        let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
+        let inputs = reads.inputs().map_err(failed)?;
+        Ok(match &step.op {
             Op::Run(op) => keys::run(&stage.platform, parent, op, self.settings, inputs),
             Op::Copy(op) => keys::copy(&stage.platform, parent, op, inputs),
             Op::Workdir(op) => keys::workdir(&stage.platform, parent, op, self.plan.epoch, inputs),
             Op::Meta(_) => Preimage::new(stage.platform.to_string(), parent, String::new(), inputs),
-        };
-        if let Some(clamp) = self.settings.clamp {
-            preimage.inputs.push(crate::cache::Input { name: "latest time".to_owned(), value: clamp.to_string() });
-        }
-        preimage
+        })
     }
 
     /// A record under the key of `wanted` whose layer the store still holds.
@@ -257,7 +260,7 @@ impl Build<'_> {
         let line = self.store.step_head(&by_content.hex()).ok().flatten();
         if let Some(record) = line.and_then(|line| Record::from_line(&line)) {
             // A cache that cannot be written costs time later, not the build now.
-            let _best_effort = self.store.put_step(&by_history.hex(), &record.to_bytes(preimage));
+            let _best_effort = self.store.write_step(&by_history.hex(), |out| record.write(Some(preimage), out));
         }
     }
 
@@ -282,6 +285,7 @@ impl Build<'_> {
         let mut root = old.clone();
         copy::copy(&mut root, selection, op, &env)
             .map_err(|error| ExecError::step(error.code(), step, error.to_string()).caused_by(&error))?;
+        self.tell_of_copy(step, op, selection, (old, &root));
         let mut changes = root.changes_since(old).map_err(failed)?;
         self.clamp(&mut changes);
         Ok(Made { changes, tree: None })

@@ -5,11 +5,12 @@ mod query;
 mod shown;
 
 pub use git_reference::{Credentials, GitReference, GitReferenceError, Mtime};
+pub use query::decoded;
 pub use shown::{in_source, redacted};
 
 /// A build context that lies elsewhere (CTX-1, NCTX-3).
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Remote {
+pub enum Source {
     /// A git repository.
     Git(Box<GitReference>),
     /// A file by `http://` or `https://`.
@@ -17,13 +18,13 @@ pub enum Remote {
 }
 
 /// What a value that may name a context elsewhere names; `None` for anything else, such as a path.
-pub fn context(text: &str) -> Result<Option<Remote>, GitReferenceError> {
+pub fn context(text: &str) -> Result<Option<Source>, GitReferenceError> {
     // A bare name of a well-known host is a repository there (GIT-1).
     let whole = if text.starts_with("github.com/") { format!("https://{text}") } else { text.to_owned() };
     let found = if whole == text { GitReference::parse(text)? } else { Some(GitReference::of_url(&whole)?) };
     Ok(match found {
-        Some(reference) => Some(Remote::Git(Box::new(reference))),
-        None if is_url(text) => Some(Remote::Url(text.to_owned())),
+        Some(reference) => Some(Source::Git(Box::new(reference))),
+        None if is_url(text) => Some(Source::Url(text.to_owned())),
         None => None,
     })
 }
@@ -49,8 +50,8 @@ mod tests {
             ("file:///x.git", "none"),
         ] {
             let got = match context(text).unwrap() {
-                Some(Remote::Git(reference)) => format!("git {}", reference.url),
-                Some(Remote::Url(url)) => format!("url {url}"),
+                Some(Source::Git(reference)) => format!("git {}", reference.url),
+                Some(Source::Url(url)) => format!("url {url}"),
                 None => "none".to_owned(),
             };
             assert_eq!(got, want, "{text}");

@@ -13,7 +13,7 @@ fn form_decoded(text: &str) -> String {
 }
 
 /// `%` escapes (RFC 3986, section 2.1); what is none stays.
-pub(super) fn decoded(text: &str) -> String {
+pub fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

@@ -11,23 +11,30 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 
 use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Uid, makedev};
 use rustix::io::Errno;
+use rustix::process::DumpableBehavior;
 use rustix::thread::UnshareFlags;
 
 use super::copy::{Name, copy, remove};
 use super::devices::{NODES, open_null};
-use super::launch::{Launch, Room};
+use super::launch::{Launch, Restriction, Room};
+use super::namespaces::run_beside;
 use super::place::{Missing, Places, keeping_time, open_host};
+use super::run::Links;
 use super::socket::{self, Listening};
-use super::{Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, network_files, sys};
+use super::supervise::{Supervised, Supervisor, Taken};
+use super::{
+    Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, network_files, standing, sys,
+};
 
 /// Runs the process to its end. To be called on a thread that does nothing else afterwards.
-pub(super) fn run(process: &Process<'_>, output: OwnedFd, sockets: &Sender<Listening>) -> Result<Exit, SandboxError> {
+pub(super) fn run(process: &Process<'_>, output: OwnedFd, links: &Links) -> Result<Exit, SandboxError> {
     let unsupported = |what: &str| SandboxError::Unsupported { what: what.to_owned(), isolation: Isolation::Chroot };
     let Root::Directory(root) = process.root else { return Err(unsupported("an overlay")) };
+    // Here a step sees kiln's processes: without CAP_SYS_PTRACE it can neither trace them nor read their memory then.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("hide kiln's memory")?;
     sys::unshare(UnshareFlags::FS).doing("separate the working directory")?;
     if process.no_network {
         let separated = sys::unshare(UnshareFlags::NEWNET).and_then(|()| sys::raise_loopback());
@@ -37,7 +44,16 @@ pub(super) fn run(process: &Process<'_>, output: OwnedFd, sockets: &Sender<Liste
     rustix::process::umask(Mode::empty());
 
     let mut scene = Scene::new(root).doing("open the root file system")?;
-    let result = scene.set_up(process, output, sockets).and_then(|launch| launch.run(process));
+    let restriction = Restriction::of(process, standing::may_mount());
+    let supervision = match restriction {
+        Restriction::None => None,
+        _ => Supervisor::new(process, Taken::RareInChroot)?,
+    };
+    let (supervisor, supervised) = supervision.unzip();
+    let result = scene.set_up(process, supervised, output, links).and_then(|launch| match &supervisor {
+        None => launch.run(process),
+        Some(supervisor) => run_beside(supervisor, launch, process),
+    });
     let cleaned = scene.leave().doing("put back what mounts covered");
     result.and_then(|exit| cleaned.map(|()| exit))
 }
@@ -79,8 +95,9 @@ impl Scene {
     fn set_up(
         &mut self,
         process: &Process<'_>,
+        supervised: Option<Supervised>,
         output: OwnedFd,
-        sockets: &Sender<Listening>,
+        links: &Links,
     ) -> Result<Launch, SandboxError> {
         for target in ["/proc", "/sys"] {
             self.cover(target, Missing::Directory, None, |place| make_directory(place, 0o555))?;
@@ -94,7 +111,7 @@ impl Scene {
         let mut mounts: Vec<_> = process.mounts.iter().collect();
         mounts.sort_by(|a, b| a.target.cmp(&b.target));
         for mount in mounts {
-            self.emulate(mount, sockets)?;
+            self.emulate(mount, links)?;
         }
         let cwd = self.places.find(process.cwd, Missing::Kept(process.user)).doing("make the working directory")?;
         // It is entered by the process, but what it is shows here.
@@ -105,10 +122,11 @@ impl Scene {
             cwd: cwd.file.try_clone().doing("enter the working directory")?,
             proc: open_host(Path::new("/proc")).doing("open /proc")?,
         };
-        Launch::new(process, room, None, open_null().doing("open /dev/null")?, output).doing("prepare the process")
+        Launch::new(process, room, supervised, open_null().doing("open /dev/null")?, output, links)
+            .doing("prepare the process")
     }
 
-    fn emulate(&mut self, mount: &SandboxMount, sockets: &Sender<Listening>) -> Result<(), SandboxError> {
+    fn emulate(&mut self, mount: &SandboxMount, links: &Links) -> Result<(), SandboxError> {
         let failed = |source: io::Error| SandboxError::Mount { target: mount.target.clone(), source };
         match &mount.kind {
             SandboxMountKind::Tmpfs(_) => {
@@ -123,7 +141,7 @@ impl Scene {
                 self.cover(&mount.target, Missing::File, None, |place| {
                     let socket = socket::bind(&aside, "socket", *mode, (*uid, *gid))?;
                     rustix::fs::renameat(&aside, "socket", place.directory, place.name)?;
-                    sockets.send(Listening { socket, service: Arc::clone(service) }).map_err(io::Error::other)
+                    links.sockets.send(Listening { socket, service: Arc::clone(service) }).map_err(io::Error::other)
                 })
             }
             SandboxMountKind::Bind(path) => {

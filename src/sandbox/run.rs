@@ -10,11 +10,22 @@ use rustix::fs::{Gid, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::cgroup::StepGroup;
 use super::socket::{Listening, serve_all};
-use super::{Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMountKind, chroot, namespaces, sys};
+use super::{
+    Cgroup, Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMountKind, chroot, namespaces, own_program, sys,
+};
 
-/// How a rung runs a process; its sockets are sent away as soon as they are there.
-type Rung = fn(&Process<'_>, OwnedFd, &Sender<Listening>) -> Result<Exit, SandboxError>;
+/// What ties a step to the outside of its sandbox.
+pub(super) struct Links {
+    /// Sockets of the step are sent here as soon as they listen.
+    pub(super) sockets: Sender<Listening>,
+    /// Where the step's first process enters its cgroup.
+    pub(super) cgroup: Option<OwnedFd>,
+}
+
+/// How a rung runs a process.
+type Rung = fn(&Process<'_>, OwnedFd, &Links) -> Result<Exit, SandboxError>;
 
 /// Runs the process to its end. `output` gets stdout and stderr as they come, merged, on the calling thread. Stdin is
 /// `/dev/null`.
@@ -34,10 +45,14 @@ pub fn run(isolation: Isolation, process: &Process<'_>, output: &mut dyn FnMut(&
     if process.cancel.is_set() {
         return Err(SandboxError::Cancelled);
     }
+    own_program::remember();
     let (reader, writer) = pipe(isolation, process)?;
     // Nothing is ever written: its end tells that the step is over, even if somebody outside got hold of the output.
     let (over, running) = pipe_with(PipeFlags::CLOEXEC).doing("make a pipe")?;
+    let group = process.cgroup.map(Cgroup::step).transpose().doing("make a cgroup")?;
+    let door = group.as_ref().map(StepGroup::door).transpose().doing("open a cgroup")?.map(OwnedFd::from);
     let (sockets, arriving) = mpsc::channel();
+    let links = Links { sockets, cgroup: door };
     thread::scope(|scope| {
         if process.mounts.iter().any(|mount| matches!(mount.kind, SandboxMountKind::Socket { .. })) {
             let porter = thread::Builder::new().name("sockets".to_owned());
@@ -45,14 +60,16 @@ pub fn run(isolation: Isolation, process: &Process<'_>, output: &mut dyn FnMut(&
         }
         let worker = thread::Builder::new().name("sandbox".to_owned()).spawn_scoped(scope, move || {
             sys::block_signals();
-            let result = rung(process, writer, &sockets);
-            drop((running, sockets));
+            let result = rung(process, writer, &links);
+            drop((running, links));
             result
         });
         let worker = worker.doing("start a thread")?;
         let read = copy_until_over(&reader, over.as_fd(), output).doing("read the output");
         let result = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        result.and_then(|exit| read.map(|()| exit))
+        let exit = result.and_then(|exit| read.map(|()| exit))?;
+        let is_out_of_memory = exit != Exit::Code(0) && group.as_ref().is_some_and(StepGroup::ran_out_of_memory);
+        Ok(if is_out_of_memory { Exit::OutOfMemory } else { exit })
     })
 }
 

@@ -1,11 +1,13 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::image::{Descriptor, Digest};
+use crate::rootfs::{Files, RootPath};
 
 use super::Store;
 
@@ -20,6 +22,24 @@ pub trait BlobSource: Send + Sync {
     /// Whether the store knows where it is ([`Store::sources`]), so that the blob can be had after the build as well.
     fn is_lasting(&self) -> bool {
         false
+    }
+}
+
+/// Opens blobs by the digits of their digest, for files whose bytes they are.
+#[derive(Debug)]
+pub struct BlobFiles(Arc<Store>);
+
+impl Files for BlobFiles {
+    fn open(&self, path: &RootPath) -> io::Result<File> {
+        File::open(self.0.root.join("blobs/sha256").join(path.as_path()))
+    }
+}
+
+impl BlobFiles {
+    /// The blob as a file of `size` bytes.
+    pub fn file(store: &Arc<Store>, blob: &Digest, size: u64) -> crate::rootfs::File {
+        let files = Arc::new(Self(Arc::clone(store)));
+        crate::rootfs::File::at(files, RootPath::clamped(blob.hex().as_bytes()), size)
     }
 }
 

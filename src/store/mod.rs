@@ -9,6 +9,7 @@
 //! <store>/kiln/steps/<key>                           step records
 //! <store>/kiln/sources/<digest>                      repositories that have a blob
 //! <store>/kiln/contexts/<id>                         remembered digests of context files
+//! <store>/kiln/downloads/<id>                        how a server marked a file, and which blob it is
 //! <store>/kiln/checkouts/<id>/                       files of a git commit that was a context
 //! <store>/kiln/mounts[-STANDING]/<id>/              cache mounts; `<id>.used` tells when each was last used
 //! <store>/kiln/{tmp,locks}/
@@ -27,6 +28,7 @@ mod temp;
 
 use std::fs;
 use std::io::{self, BufRead as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::image::{Descriptor, DiffId, OCI_LAYOUT};
@@ -34,7 +36,7 @@ use crate::progress::Cancel;
 use crate::sandbox::Standing;
 
 pub use attend::Gate;
-pub use blobs::{BlobSource, BlobWriter};
+pub use blobs::{BlobFiles, BlobSource, BlobWriter};
 pub use images::StoredImage;
 pub use lock::LockGuard;
 pub use survey::{Item, Survey};
@@ -121,6 +123,15 @@ impl Store {
     }
 
     fn create_files(&self) -> io::Result<()> {
+        // Files of images lie here as they are, set-id programs among them: nobody else may reach those.
+        match fs::set_permissions(self.root.join("kiln"), fs::Permissions::from_mode(0o700)) {
+            Err(error)
+                if !matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) =>
+            {
+                return Err(error);
+            }
+            _ => {}
+        }
         for dir in ["trees", "mounts"] {
             match fs::create_dir(self.files(dir)) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -184,7 +195,17 @@ impl Store {
 
     /// Keeps a record.
     pub fn put_step(&self, key: &str, record: &[u8]) -> io::Result<()> {
-        self.replace(&self.kiln("steps").join(key), record)
+        self.write_step(key, |out| out.write_all(record))
+    }
+
+    /// Keeps a record that `write` writes.
+    pub fn write_step(&self, key: &str, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix("file-").tempfile_in(self.kiln("tmp"))?;
+        let mut out = io::BufWriter::new(&mut file);
+        write(&mut out)?;
+        out.flush()?;
+        drop(out);
+        file.persist(self.kiln("steps").join(key)).map(drop).map_err(|error| error.error)
     }
 
     /// The entries of a layer, as `layer::list` wrote them.
@@ -235,6 +256,20 @@ impl Store {
         let path = self.kiln("contexts").join(id);
         attend::touch(&path);
         path
+    }
+
+    /// What is remembered of a download; it counts as used.
+    pub fn download(&self, id: &str) -> io::Result<Option<Vec<u8>>> {
+        let path = self.kiln("downloads").join(id);
+        attend::touch(&path);
+        Self::read(&path)
+    }
+
+    /// Remembers a download.
+    pub fn put_download(&self, id: &str, record: &[u8]) -> io::Result<()> {
+        // Stores made by an older kiln have no such directory.
+        fs::create_dir_all(self.kiln("downloads"))?;
+        self.replace(&self.kiln("downloads").join(id), record)
     }
 
     /// The directory of a git checkout, if it is here; it counts as used.

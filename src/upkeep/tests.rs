@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::cache::{Key, LayerRecord, Parent, Preimage, Record};
+use crate::cache::{Inputs, Key, LayerRecord, Parent, Preimage, Record};
 use crate::image::{
     Compression, Descriptor, DiffId, Digest, ImageConfig, Manifest, MediaType, Platform, Reference, Wire,
 };
@@ -46,11 +46,12 @@ impl Made {
             created: 0,
             layer: LayerRecord { diff_id: layer, size: 0, content: "c".to_owned() },
         };
-        let by_history = Preimage::new("linux/amd64".into(), parent, text.to_owned(), vec![]);
+        let by_history =
+            Preimage::new("linux/amd64".into(), parent, text.to_owned(), Inputs::new(vec![], vec![]).unwrap());
         let by_content = by_history.with_parent(Parent::Content(text.to_owned()));
-        for preimage in [&by_history, &by_content] {
-            let key = preimage.key().hex();
-            self.store.put_step(&key, &record.to_bytes(preimage)).unwrap();
+        for (key, preimage) in [(by_history.key(), Some(&by_history)), (by_content.key(), None)] {
+            let key = key.hex();
+            self.store.write_step(&key, |out| record.write(preimage, out)).unwrap();
             self.age(&format!("kiln/steps/{key}"), hours);
         }
         by_history.key()

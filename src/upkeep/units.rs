@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::cache::{Parent, Record};
+use crate::download::blob_of;
 use crate::image::{Digest, Reference};
 use crate::store::{Item, Store, Survey};
 
@@ -26,6 +27,8 @@ pub enum Kind {
     Mount,
     /// Remembered digests of a build context.
     Context,
+    /// A file that was downloaded.
+    Download,
     /// The files of a git commit.
     Checkout,
 }
@@ -60,6 +63,7 @@ impl fmt::Display for Kind {
             Self::Step => "step",
             Self::Mount => "cache mount",
             Self::Context => "context index",
+            Self::Download => "download",
             Self::Checkout => "git checkout",
         })
     }
@@ -73,6 +77,12 @@ pub(super) fn units(store: &Store, survey: &Survey, documents: &Documents) -> io
         [(Kind::Mount, &survey.mounts), (Kind::Context, &survey.contexts), (Kind::Checkout, &survey.checkouts)]
     {
         units.extend(items.iter().map(|(name, item)| Unit::of(kind, name.clone(), item)));
+    }
+    for (name, item) in &survey.downloads {
+        let mut unit = Unit::of(Kind::Download, name.clone(), item);
+        let record = item.paths.first().and_then(|path| std::fs::read(path).ok());
+        unit.needs.extend(record.and_then(|record| blob_of(&record)).map(Object::Blob));
+        units.push(unit);
     }
     units.sort_by(|a, b| (a.used, b.depth, &a.name).cmp(&(b.used, a.depth, &b.name)));
     Ok(units)

@@ -17,6 +17,8 @@ pub struct Usage {
     pub mounts: (usize, u64),
     /// Indexes of build contexts.
     pub contexts: (usize, u64),
+    /// Downloads: how many, and bytes of what is remembered of them; their own bytes count as cache.
+    pub downloads: (usize, u64),
     /// Checkouts of git commits.
     pub checkouts: (usize, u64),
     /// Everything else: directories, names, locks, work in progress.
@@ -46,6 +48,7 @@ pub fn usage(store: &Store) -> Result<Usage, Error> {
         cache: (of_kind(Kind::Step).count(), of_cache + records),
         mounts: (survey.mounts.len(), sum(&mut survey.mounts.values())),
         contexts: (survey.contexts.len(), sum(&mut survey.contexts.values())),
+        downloads: (survey.downloads.len(), sum(&mut survey.downloads.values())),
         checkouts: (survey.checkouts.len(), sum(&mut survey.checkouts.values())),
         other: survey.other,
         total: survey.total(),

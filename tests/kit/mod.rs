@@ -13,6 +13,7 @@ mod git;
 mod image;
 mod layer;
 mod registry;
+mod web;
 mod wire;
 
 use std::fs;
@@ -26,7 +27,9 @@ pub(crate) use built::Built;
 pub(crate) use faulty::{Fault, Faulty};
 pub(crate) use git::{Daemon, Repository, SmartHttp};
 pub(crate) use image::Image;
+pub(crate) use layer::Kind as EntryKind;
 pub(crate) use registry::{HTPASSWD, Registry};
+pub(crate) use web::{Page, Web};
 pub(crate) use wire::Wire;
 
 /// A build that takes longer hangs.
@@ -171,6 +174,19 @@ impl Kit {
         let _absent = fs::remove_file(&archive);
         let output = format!("type=oci,dest={}", archive.display());
         Built::new(self.run(&["-o", &output]), archive)
+    }
+
+    /// Builds another context than the kit's into an OCI archive, without its Dockerfile.
+    pub(crate) fn build_at(&self, context: &str, more: &[&str]) -> Built {
+        let archive = self.path("out.tar");
+        let _absent = fs::remove_file(&archive);
+        let output = format!("type=oci,dest={}", archive.display());
+        let store = self.path("store");
+        let mut words = vec!["build", "--progress", "plain", "--store", text(&store), "-o", &output];
+        words.extend(self.flags.iter().map(String::as_str));
+        words.extend(more);
+        words.push(context);
+        Built::new(self.kiln(&words), archive)
     }
 
     /// Builds with the flags of the kit and `more`, and no output that is not among them.

@@ -28,7 +28,7 @@ pub(super) fn checked(checked: &Checked) -> String {
 }
 
 fn warning(source: &SourceText, found: &Diagnostic) -> String {
-    let page = Rule::of_code(found.code).map(|rule| format!(" - {}", rule.url())).unwrap_or_default();
+    let page = Rule::of_code(&found.code).map(|rule| format!(" - {}", rule.url())).unwrap_or_default();
     let excerpt = found.lines.map(|lines| excerpt(source, lines)).unwrap_or_default();
     printable(&format!("WARNING: {}{page}\n{}\n{excerpt}", found.code, found.message))
 }
