@@ -12,6 +12,7 @@ mod diagnostics;
 mod downloads;
 mod elsewhere;
 mod escapes;
+mod faults;
 mod filter;
 mod formatting;
 mod git;
