@@ -282,6 +282,17 @@ mod tests {
     }
 
     #[test]
+    fn a_size_that_no_file_can_have_is_refused() {
+        let mut header = Header::new_gnu();
+        // In base 256, as GNU tar writes what has no room in octal digits.
+        header.as_mut_bytes()[124..136].copy_from_slice(b"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
+        header.set_mode(0o644);
+        header.set_cksum();
+        let mut entries = Entries::new(&header.as_bytes()[..]);
+        assert_eq!(entries.next_entry().unwrap_err().to_string(), "a tar entry is larger than any file");
+    }
+
+    #[test]
     fn long_names_of_gnu_tar_are_read_and_damage_is_seen() {
         let mut builder = tar::Builder::new(Vec::new());
         let mut header = Header::new_gnu();

@@ -1,16 +1,18 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::image::{ImageConfig, Platform, Reference};
+use crate::image::{Descriptor, ImageConfig, Platform, Reference};
 use crate::plan::{BaseError, Bases, Found, ImageId};
-use crate::progress::SharedSink;
-use crate::registry::Registry;
+use crate::progress::{Event, SharedSink};
+use crate::registry::{self, Registry};
+use crate::remote::Source;
 use crate::store::{BlobSource, Store};
 
 use super::context::{Place, key};
 use super::docker_archive::DockerArchive;
 use super::documents::{Picked, pick};
+use super::error::one_line;
 use super::layout::Layout;
 use super::pulled::{Pulled, Remote, StoreFirst};
 use super::{BaseImage, Error};
@@ -24,7 +26,21 @@ pub struct Settings {
     pub pull: bool,
     /// Threads for packing.
     pub threads: usize,
+    /// Nothing will be built: an image whose registry cannot be reached is [`Found::Unknown`], and a warning.
+    pub only_evaluates: bool,
 }
+
+/// Where the files of a named context are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ContextFiles {
+    /// In a directory.
+    Directory(PathBuf),
+    /// In a repository, or behind a URL.
+    Remote(Source),
+}
+
+/// What stands for every image that cannot be had. A plan that is never carried out never asks what is behind the id.
+const NEVER_ASKED_FOR: Found = Found::Unknown(ImageId(usize::MAX));
 
 /// Finds base images: in named contexts, then in the store, then in registries (FROM-4).
 pub struct Resolver {
@@ -32,6 +48,7 @@ pub struct Resolver {
     settings: Settings,
     contexts: BTreeMap<String, Place>,
     remote: Arc<Remote>,
+    sink: SharedSink,
     known: Mutex<Known>,
 }
 
@@ -40,6 +57,8 @@ pub struct Resolver {
 struct Known {
     images: Vec<BaseImage>,
     ids: HashMap<(String, Platform), ImageId>,
+    /// Registries that cannot be reached: not asked again where that is no error.
+    unreachable: BTreeSet<String>,
 }
 
 impl Resolver {
@@ -54,8 +73,8 @@ impl Resolver {
         for (name, value) in &settings.contexts {
             contexts.insert(key(name)?, Place::parse(name, value)?);
         }
-        let remote = Arc::new(Remote::new(registry, sink));
-        Ok(Self { store, settings, contexts, remote, known: Mutex::default() })
+        let remote = Arc::new(Remote::new(registry, Arc::clone(&sink)));
+        Ok(Self { store, settings, contexts, remote, sink, known: Mutex::default() })
     }
 
     /// The image behind an id that this resolver has handed out.
@@ -66,10 +85,11 @@ impl Resolver {
         self.known().images[id.0].clone()
     }
 
-    /// The path of a named context that is a directory.
-    pub fn directory(&self, name: &str) -> Option<PathBuf> {
+    /// Where the files are of a named context that is no image.
+    pub fn files(&self, name: &str) -> Option<ContextFiles> {
         match self.contexts.get(name)? {
-            Place::Directory(path) => Some(path.clone()),
+            Place::Directory(path) => Some(ContextFiles::Directory(path.clone())),
+            Place::Remote(remote) => Some(ContextFiles::Remote(remote.clone())),
             _ => None,
         }
     }
@@ -85,7 +105,7 @@ impl Resolver {
         question: String,
         platform: &Platform,
         find: impl FnOnce() -> Result<BaseImage, Error>,
-    ) -> Result<Found, BaseError> {
+    ) -> Result<Found, Error> {
         let question = (question, platform.clone());
         let mut known = self.known();
         let id = if let Some(id) = known.ids.get(&question) {
@@ -121,13 +141,17 @@ impl Resolver {
         self.keep(name, picked, None)
     }
 
-    /// The store's image of that name, unless there is none or the registry is to be asked first (NC-3).
+    /// What the store knows under that name, unless the registry is to be asked first (NC-3).
+    fn in_store(&self, name: &Reference) -> std::io::Result<Option<Descriptor>> {
+        if self.settings.pull && name.digest().is_none() {
+            return Ok(None);
+        }
+        Ok(self.store.resolve(name)?.filter(|top| self.store.has(&top.digest)))
+    }
+
+    /// The image of that name: the store's, or else the registry's.
     fn by_name(&self, name: &Reference, platform: &Platform) -> Result<BaseImage, Error> {
-        let known = if self.settings.pull && name.digest().is_none() {
-            None
-        } else {
-            self.store.resolve(name).map_err(Error::Store)?.filter(|top| self.store.has(&top.digest))
-        };
+        let known = self.in_store(name).map_err(Error::Store)?;
         let shown = name.to_string();
         let pulled = Pulled::new(Arc::clone(&self.remote), Arc::clone(&self.store), name.clone());
         let top = match &known {
@@ -176,7 +200,7 @@ impl Bases for Resolver {
         };
         let question = format!("context {key}");
         let found = match place {
-            Place::Directory(_) => Found::Directory(key.clone()),
+            Place::Directory(_) | Place::Remote(_) => Found::Directory(key.clone()),
             Place::Scratch => Found::Scratch,
             Place::Image(reference) => self.image(reference, platform)?,
             Place::Layout(place) => self.once(question, platform, || self.in_layout(name, place, platform))?,
@@ -187,6 +211,26 @@ impl Bases for Resolver {
     }
 
     fn image(&self, name: &Reference, platform: &Platform) -> Result<Found, BaseError> {
-        self.once(format!("image {name}"), platform, || self.by_name(name, platform))
+        let question = format!("image {name}");
+        if !self.settings.only_evaluates {
+            return Ok(self.once(question, platform, || self.by_name(name, platform))?);
+        }
+        let is_unreachable = || self.known().unreachable.contains(name.registry());
+        if is_unreachable() && self.in_store(name).map_err(Error::Store)?.is_none() {
+            return Ok(NEVER_ASKED_FOR);
+        }
+        match self.once(question, platform, || self.by_name(name, platform)) {
+            Err(error @ Error::Registry(registry::Error::Unreachable { .. })) => {
+                self.known().unreachable.insert(name.registry().to_owned());
+                let text = format!("{}; images from there are taken for unknown ones", one_line(&error));
+                self.sink.event(Event::Warning(text));
+                Ok(NEVER_ASKED_FOR)
+            }
+            found => Ok(found?),
+        }
+    }
+
+    fn named(&self, name: &str) -> Option<String> {
+        key(name).ok().filter(|key| self.files(key).is_some())
     }
 }

@@ -6,12 +6,13 @@ use crate::bases::{self, Resolver};
 use crate::dockerfile::{Diagnostic, Dockerfile};
 use crate::image::Platform;
 use crate::lint::{self, CheckOptions, Subject};
-use crate::plan::{self, Plan, PlanOptions};
+use crate::plan::{self, Bases, Plan, PlanOptions};
 use crate::progress::SharedSink;
 use crate::registry::Registry;
 use crate::store::Store;
 
 use super::inputs::ignore_rules;
+use super::run::threads;
 use super::source::{MainContext, usage};
 use super::{BuildError, Options};
 
@@ -22,6 +23,15 @@ pub(super) enum Extent {
     Target,
     /// All of the file, unless a target is given (LINT-9).
     File,
+}
+
+/// What a plan is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// It will be carried out.
+    Build,
+    /// It will be looked at.
+    Evaluate,
 }
 
 /// What evaluation gives.
@@ -39,13 +49,13 @@ pub(super) fn evaluate(
     options: &Options,
     extent: Extent,
     context: &MainContext,
-    resolver: &Resolver,
+    bases: &dyn Bases,
 ) -> Evaluation {
     let check = match CheckOptions::read(file, &options.build_args) {
         Ok(check) => check,
         Err(found) => return Evaluation { plan: Err(vec![*found]), warnings: Vec::new(), violation: None },
     };
-    let (plan, remarks) = match plan::plan(file, &plan_options(options, extent), resolver) {
+    let (plan, remarks) = match plan::plan(file, &plan_options(options, extent), bases) {
         Ok(mut plan) => {
             let remarks = std::mem::take(&mut plan.remarks);
             (Ok(plan), remarks)
@@ -55,7 +65,7 @@ pub(super) fn evaluate(
     let ignore = match context {
         // A wrong ignore file is told of when the context is read.
         MainContext::Directory { dir, dockerfile } => ignore_rules(dir, dockerfile.as_deref()).ok(),
-        MainContext::Unpacked { .. } | MainContext::Empty => None,
+        MainContext::Checkout(_) | MainContext::Known { .. } | MainContext::Empty => None,
     };
     let stages = plan.as_ref().map_or(&[][..], |plan| plan.stages.as_slice());
     let warnings = lint::lint(Subject { file, stages, remarks: &remarks, ignore: ignore.as_ref() }, &check);
@@ -73,13 +83,14 @@ pub(super) fn resolver(
     options: &Options,
     store: &Arc<Store>,
     registry: &Arc<Registry>,
-    threads: usize,
+    purpose: Purpose,
     sink: &SharedSink,
 ) -> Result<Resolver, BuildError> {
     let settings = bases::Settings {
         contexts: options.named_contexts.iter().map(|named| (named.name.clone(), named.value.clone())).collect(),
         pull: options.pull,
-        threads,
+        threads: threads(),
+        only_evaluates: purpose == Purpose::Evaluate,
     };
     Resolver::new(Arc::clone(store), Arc::clone(registry), settings, Arc::clone(sink))
         .map_err(|error| usage(error.message, error.help))

@@ -9,13 +9,15 @@ use crate::image::{Compression, Descriptor, Reference, Wire};
 use crate::output::{self, Image, OutputSpec};
 use crate::plan::Plan;
 use crate::progress::{self, Cancel, Event, SharedSink, TaskId};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::transfer::{self, Transfer};
 
-use super::evaluate::{Evaluation, Extent, evaluate, registry, resolver};
+use super::evaluate::{Evaluation, Extent, Purpose, evaluate, registry, resolver};
+use super::fetch::Fetcher;
 use super::inputs::Outside;
-use super::source;
+use super::known::Known;
 use super::{BuildError, BuiltImage, Options, Outcome, SourceText};
+use super::{frontend, source};
 
 /// Ids of the tasks that write outputs: apart from those of the steps.
 const FIRST_TASK: u32 = 3_000_000;
@@ -29,19 +31,25 @@ const STAGES_PER_CORE: usize = 16;
 /// See [`BuildError`]; whatever fails, no output is left half-written.
 pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outcome, BuildError> {
     let began = Instant::now();
-    let store = Arc::new(Store::open(&options.store)?.stopped_by(cancel));
-    let sources = source::open(options, &store)?;
+    let failed = |source| StoreError::Io { path: options.store.clone(), source };
+    let store = Arc::new(Store::open(&options.store)?.stopped_by(cancel).attended().map_err(failed)?);
+    let fetcher = Fetcher::new(&store, options, sink, cancel)?;
+    let sources = source::open(options, &fetcher)?;
     let parsed = dockerfile::parse(&sources.bytes);
     let text = sources.text(&parsed.file.text);
     let failed = |diagnostics| BuildError::Dockerfile { source_text: text.clone(), diagnostics };
     if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         return Err(failed(parsed.diagnostics));
     }
+    if let Some(text) = frontend::not_run(&parsed.file, &options.build_args) {
+        sink.event(Event::Warning(text));
+    }
     let threads = threads();
     let registry = registry(options);
-    let resolver = resolver(options, &store, &registry, threads, sink)?;
+    let resolver = resolver(options, &store, &registry, Purpose::Build, sink)?;
+    let known = Known { resolver: &resolver, fetcher: &fetcher, main: sources.time };
     let Evaluation { plan, warnings, violation } =
-        evaluate(&parsed.file, options, Extent::Target, &sources.context, &resolver);
+        evaluate(&parsed.file, options, Extent::Target, &sources.context, &known);
     let plan = plan.map_err(&failed)?;
     if let Some(violation) = violation {
         return Err(failed(warnings.into_iter().chain([violation]).collect()));
@@ -51,7 +59,7 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     }
 
     let settings = settings(options, &plan, threads, sink);
-    let outside = Outside::new(&resolver, &store, &sources.context, &options.secrets, threads, sink)?;
+    let outside = Outside::new(&resolver, &fetcher, &sources.context, threads, sink);
     let result = exec::execute(&plan, &outside, &store, &settings, sink, cancel);
     // What a failed build has read need not be read again either.
     outside.remember();
@@ -98,6 +106,8 @@ fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -
         hostname: hostname.cloned().unwrap_or_else(|| "buildkitsandbox".to_owned()),
         hosts: options.hosts.clone(),
         shm_size: options.shm_size,
+        limits: options.limits.clone(),
+        resources: options.resources.clone(),
         allow_network_host: options.allow_network_host,
         allow_insecure: options.allow_insecure,
         requested: options.platform.clone(),

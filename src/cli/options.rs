@@ -6,16 +6,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 
-use crate::build::{ContextSpec, DockerfileSpec, Options};
+use crate::build::{ContextSpec, DockerfileSpec, Options, SshAgent};
 use crate::output::{self, OutputKind, OutputSpec};
 use crate::plan::Network;
 use crate::registry::Access;
+use crate::remote;
 
 use super::args::{BuildArgs, ProgressMode, RegistryArgs, StoreArgs};
 use super::config::Config;
 use super::failure::Failure;
 use super::surroundings::Surroundings;
-use super::{secret, values};
+use super::{limits, secret, ssh, values};
 
 /// A value, or what is wrong with it.
 pub(super) type Checked<T> = Result<T, Failure>;
@@ -71,6 +72,9 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
         dockerfile: match given(args.file.as_deref()) {
             None => DockerfileSpec::Default,
             Some(path) if path == Path::new("-") => DockerfileSpec::Stdin,
+            Some(path) if path.to_str().is_some_and(remote::is_url) => {
+                DockerfileSpec::Url(path.to_string_lossy().into_owned())
+            }
             Some(path) => DockerfileSpec::Path(path.to_owned()),
         },
         store: store_dir(&args.store, around)?,
@@ -97,7 +101,10 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
         },
         hosts: args.add_host.iter().map(|text| values::hosts(text)).collect::<Checked<Vec<_>>>()?.concat(),
         shm_size: args.shm_size.as_deref().map_or(Ok(0), |text| values::size("--shm-size", text))?,
+        limits: limits::limits(args)?,
+        resources: limits::resources(&args.resources)?,
         secrets: args.secret.iter().map(|text| secret::parse(text, around)).collect::<Checked<_>>()?,
+        agents: agents(args, around)?,
         // The reference's command line grants it with the flag.
         allow_network_host: allowed.network_host || network == Network::Host,
         allow_insecure: allowed.insecure,
@@ -111,7 +118,8 @@ fn given(path: Option<&Path>) -> Option<&Path> {
     path.filter(|path| !path.as_os_str().is_empty())
 }
 
-fn now() -> i64 {
+/// The time, in seconds since 1970.
+pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or_default()
 }
@@ -128,16 +136,34 @@ fn context(path: &Path) -> Checked<ContextSpec> {
         return Ok(ContextSpec::Directory(path.to_owned()));
     }
     let text = path.to_string_lossy();
-    let remote = ["http://", "https://", "git://", "ssh://", "git@", "github.com/"];
-    if remote.iter().any(|start| text.starts_with(start)) {
-        return Ok(ContextSpec::Remote(text.into_owned()));
+    let wrong = |error: remote::GitReferenceError| Failure::usage(error.to_string(), None);
+    if let Some(remote) = remote::context(&text).map_err(wrong)? {
+        return Ok(ContextSpec::Remote(remote));
     }
     let hint = if path.exists() {
         "the context is a directory; a Dockerfile is named with `-f`"
     } else {
-        "the context is a directory, or `-`"
+        "the context is a directory, a URL, or `-`"
     };
     Err(Failure::usage(format!("unable to prepare context: path \"{text}\" not found"), Some(hint)))
+}
+
+/// `--ssh`; the agent `default` need not be named where a context comes by ssh and there is one (SSH-2).
+fn agents(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Vec<SshAgent>> {
+    let mut agents = args.ssh.iter().map(|text| ssh::parse(text, around)).collect::<Checked<Vec<_>>>()?;
+    let named = args.build_context.iter().filter_map(|text| text.split_once('=').map(|(_, value)| value));
+    let by_ssh = |text: &str| {
+        matches!(remote::context(text), Ok(Some(remote::Source::Git(reference))) if reference.is_ssh())
+            && !Path::new(text).is_dir()
+    };
+    let is_there = || around.path("SSH_AUTH_SOCK").is_some_and(|path| path.exists());
+    if agents.iter().all(|agent| agent.id != "default")
+        && args.context.to_str().into_iter().chain(named).any(by_ssh)
+        && is_there()
+    {
+        agents.push(ssh::parse("default", around)?);
+    }
+    Ok(agents)
 }
 
 fn outputs(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Vec<OutputSpec>> {
@@ -205,6 +231,8 @@ mod tests {
         let value = match name {
             "HOME" => "/nonexistent",
             "FROM_ENV" => "value",
+            // Any file that is there.
+            "SSH_AUTH_SOCK" => "/proc/self/stat",
             "SOURCE_DATE_EPOCH" => "7",
             "EMPTY" | "KILN_STORE" | "DOCKER_DEFAULT_PLATFORM" => "",
             "BUILDKIT_PROGRESS" => "RAWJSON",
@@ -255,7 +283,7 @@ mod tests {
         for (line, want) in [
             ("-", ContextSpec::Stdin),
             (".", ContextSpec::Directory(".".into())),
-            ("https://example.test/x.git", ContextSpec::Remote("https://example.test/x.git".into())),
+            ("https://h/x.tar.gz", ContextSpec::Remote(remote::Source::Url("https://h/x.tar.gz".into()))),
         ] {
             assert_eq!(options(line).unwrap().context, want, "{line}");
         }
@@ -268,9 +296,24 @@ mod tests {
             (".", DockerfileSpec::Default),
             ("--file= .", DockerfileSpec::Default),
             ("-f - .", DockerfileSpec::Stdin),
+            ("-f https://h/Dockerfile .", DockerfileSpec::Url("https://h/Dockerfile".into())),
             ("-f a/b .", DockerfileSpec::Path("a/b".into())),
         ] {
             assert_eq!(options(line).unwrap().dockerfile, want, "{line}");
+        }
+    }
+
+    #[test]
+    fn ssh_2_a_context_by_ssh_brings_the_agent() {
+        for (line, want) in [
+            ("git@h:x", 1),
+            ("--build-context a=ssh://h/x .", 1),
+            ("--ssh default=/a git@h:x", 1),
+            ("--ssh other=/a git@h:x", 2),
+            ("https://h/x.git", 0),
+            (".", 0),
+        ] {
+            assert_eq!(options(line).unwrap().agents.len(), want, "{line}");
         }
     }
 

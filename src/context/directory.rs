@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags, open, openat};
+use rustix::io::Errno;
 
 use crate::rootfs::{Files, Kind, RootFs, RootPath, Time};
 use crate::snapshot::TreeFiles;
@@ -88,19 +90,35 @@ impl Context {
         if same && self.tracked.len() == self.indexed {
             return Ok(());
         }
-        let mut files: Vec<_> = self
-            .tracked
-            .iter()
-            .map(|file| Remembered {
-                path: file.path.as_bytes(),
+        let mut directories = BTreeMap::<&[u8], Vec<Remembered<'_>>>::new();
+        for file in &self.tracked {
+            let (directory, name) = split(file.path.as_bytes());
+            directories.entry(directory).or_default().push(Remembered {
+                name,
                 stamp: file.stamp,
                 digest: digest(file),
                 xattrs: file.inode.meta.xattrs.iter().map(|(name, value)| (&**name, &**value)).collect(),
-            })
-            .collect();
-        files.sort_unstable_by_key(|file| file.path);
-        index::write(index, self.begun, files)
+            });
+        }
+        index::write(index, self.begun, directories)
     }
+}
+
+/// The path of the directory, and the name in it.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
+    }
+}
+
+/// All files of `dir`, without ignore rules and without remembering anything; `files` opens them by their paths below it.
+pub fn read_tree(dir: &Path, files: &Arc<dyn Files>, threads: usize) -> Result<RootFs, ContextError> {
+    let failure = |source: Errno| ContextError::Open { path: dir.to_owned(), source: source.into() };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let top = open(dir, flags, Mode::empty()).map_err(failure)?;
+    let harvest = Walk::new(&Patterns::default(), &Index::default(), files).run(top, threads)?;
+    Ok(assemble(harvest.found))
 }
 
 fn digest(file: &Tracked) -> Option<[u8; 32]> {

@@ -91,7 +91,7 @@ pub(super) fn item(escape: char, input: &str) -> Read<'_, Piece<'_>> {
 }
 
 /// `instruction-lines`: fails for good when a heredoc has no end (D-8).
-fn instruction_lines(escape: char, input: &str) -> Read<'_, Lines<'_>> {
+pub(super) fn instruction_lines(escape: char, input: &str) -> Read<'_, Lines<'_>> {
     let (mut rest, logical) = logical_line(escape, input)?;
     let mut heredocs = Vec::new();
     if logical.text.contains("<<") && takes_heredocs(escape, logical.text.trim()) {

@@ -16,7 +16,7 @@ use super::{Flag, Word};
 #[derive(Clone, Debug)]
 pub(super) struct RawFlag<'a> {
     /// As written.
-    raw: &'a str,
+    pub(super) raw: &'a str,
     /// With quotes and escapes taken off (LEX-41), without the dashes.
     text: String,
 }

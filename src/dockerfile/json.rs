@@ -45,6 +45,13 @@ pub(super) fn json_strings(input: &str) -> Read<'_, Vec<String>> {
     Ok((rest, strings))
 }
 
+/// The elements of an array of strings, as they are written; `None` where `text` is no such array.
+pub(super) fn json_elements(text: &str) -> Option<Vec<&str>> {
+    let (rest, elements) = delimited(json_space, |text| json_array(0, text), json_space).parse(text).ok()?;
+    let is_all = rest.is_empty() && elements.iter().all(|(_, element)| matches!(element, Json::Text(_)));
+    is_all.then(|| elements.into_iter().map(|(written, _)| written).collect())
+}
+
 /// `json-array`: each element with its text.
 fn json_array(depth: usize, input: &str) -> Read<'_, Vec<(&str, Json)>> {
     let element = delimited(json_space, consumed(move |input| json_value(depth, input)), json_space);

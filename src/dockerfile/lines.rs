@@ -98,7 +98,7 @@ pub(super) fn comment_line(input: &str) -> Read<'_, &str> {
 /// `continuation`: what stands before an escape character that joins the next line (LEX-30, LEX-31).
 ///
 /// Reads the content of one physical line.
-fn continuation(escape: char, input: &str) -> Read<'_, &str> {
+pub(super) fn continuation(escape: char, input: &str) -> Read<'_, &str> {
     let before = input.trim_end_matches([' ', '\t']).strip_suffix(escape).filter(|text| !text.ends_with(escape));
     match before {
         Some(before) => {

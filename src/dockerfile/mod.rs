@@ -17,12 +17,15 @@ mod grammar_tests;
 mod heredoc;
 mod instructions;
 mod json;
+mod layout;
 mod lines;
+mod locate;
 mod parse;
 mod print;
 #[cfg(test)]
 mod rules_tests;
 mod suggest;
+mod tokens;
 mod words;
 
 pub use ast::{
@@ -30,7 +33,11 @@ pub use ast::{
     ItemKind, Keyword, Lines, Onbuild, Pair, Source, Span, Word,
 };
 pub use csv::csv_fields;
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, Edit, Fix, Severity};
+#[cfg(test)]
+pub(crate) use grammar_tests::generated;
 pub use heredoc::{attach_heredocs, opens_alone};
+pub use layout::{Layout, LayoutLine};
 pub use parse::{Parsed, parse, parse_trigger};
 pub use suggest::suggest;
+pub use tokens::Token;

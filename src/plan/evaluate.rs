@@ -29,6 +29,8 @@ pub(super) struct Scope {
     pub(super) config: RunConfig,
     pub(super) author: Option<String>,
     pub(super) platform: Platform,
+    /// All variables that the base sets are known.
+    pub(super) is_known: bool,
     /// ONBUILDs of the stage itself (ONB-5).
     onbuild: Vec<String>,
     /// A CMD has occurred in the stage itself (ENT-2).
@@ -43,6 +45,11 @@ impl Scope {
         Self::of_image(ImageConfig::scratch(platform), platform)
     }
 
+    /// A stage of whose base nothing is known.
+    pub(super) fn unknown(platform: &Platform) -> Self {
+        Self { is_known: false, ..Self::scratch(platform) }
+    }
+
     /// FROM-15 to FROM-17.
     pub(super) fn of_image(image: ImageConfig, platform: &Platform) -> Self {
         let mut config = image.config;
@@ -53,6 +60,7 @@ impl Scope {
             config,
             author: Some(image.author).filter(|author| !author.is_empty()),
             platform: platform.clone(),
+            is_known: true,
             onbuild: Vec::new(),
             has_cmd: false,
             has_workdir: false,
@@ -129,7 +137,10 @@ pub(super) fn evaluate(
             Ok((op, created_by)) => steps.push(Step {
                 lines: source.at.lines,
                 span: source.at.span,
-                text: source.instruction.original.clone(),
+                text: match source.instruction.command {
+                    Command::Add(..) => crate::remote::in_source(&source.instruction.original),
+                    _ => source.instruction.original.clone(),
+                },
                 created_by,
                 op,
             }),

@@ -3,6 +3,7 @@
 //! Pure but for [`Bases`], which resolves the names of images.
 
 mod copying;
+mod epoch;
 mod evaluate;
 mod expand;
 mod globals;
@@ -24,6 +25,6 @@ pub use model::{
     BaseRef, CopyFrom, CopyOp, CopySource, ImageId, MetaOp, Mount, MountFrom, MountKind, Network, Op, Plan, RunOp,
     RunScript, Security, Sharing, Stage, Step, Unplanned, WorkdirOp,
 };
-pub use options::{BaseError, Bases, Found, PlanOptions};
+pub use options::{BaseError, Bases, Found, PlanOptions, TimeOf};
 pub use planner::plan;
 pub use remarks::{Remark, RemarkKind, Unknown};

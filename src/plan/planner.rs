@@ -3,15 +3,12 @@
 use crate::dockerfile::{Command, Diagnostic, Dockerfile, Instruction, parse_trigger};
 use crate::image::{ImageConfig, Platform, Reference};
 
+use super::epoch::EPOCH;
 use super::evaluate::{Scope, Source, evaluate};
-use super::globals::Globals;
 use super::remarks::{RemarkKind, Remarks};
 use super::scope::proxies;
 use super::stages::{BaseName, Definition, Stages, error};
-use super::{BaseError, BaseRef, Bases, CopyFrom, Found, MountFrom, Plan, PlanOptions, Stage, Unplanned};
-
-/// The argument that fixes the times of what is built (ARG-13).
-const EPOCH: &str = "SOURCE_DATE_EPOCH";
+use super::{BaseError, BaseRef, Bases, CopyFrom, Found, MountFrom, Plan, PlanOptions, Stage, Step, Unplanned};
 
 /// Makes the plan of one build.
 ///
@@ -36,29 +33,17 @@ fn stages(
     remarks: &Remarks,
 ) -> Result<(Vec<Stage>, Option<i64>), Vec<Diagnostic>> {
     let stages = Stages::read(file, options, remarks)?;
-    let epoch = epoch(options, &stages.globals).map_err(|found| vec![*found])?;
     let (stages, escape) = (&stages, file.escape);
-    let planner = Planner { stages, options, bases, escape, proxies: proxies(options), epoch, remarks };
-    Ok((planner.plan()?, epoch))
-}
-
-/// `SOURCE_DATE_EPOCH` (ARG-13, TIME-6).
-fn epoch(options: &PlanOptions, globals: &Globals) -> Result<Option<i64>, Box<Diagnostic>> {
-    let value = options.build_args.get(EPOCH).cloned().or_else(|| globals.get(EPOCH)).filter(|value| !value.is_empty());
-    // With `context` and a local main context it stays unset.
-    let Some(value) = value.filter(|value| value != "context") else { return Ok(None) };
-    if let Ok(seconds) = value.parse::<i64>() {
-        return Ok(Some(seconds));
-    }
-    let found = Diagnostic::nowhere("D-96", format!("invalid SOURCE_DATE_EPOCH: {value}"));
-    Err(Box::new(found.help("give whole seconds since 1970; times of stages and contexts are not supported yet")))
+    let planner = Planner { stages, options, bases, escape, proxies: proxies(options), epoch: None, remarks };
+    let epoch = planner.find_epoch()?;
+    Ok((Planner { epoch, ..planner }.plan()?, epoch))
 }
 
 /// What the evaluation of every stage needs.
 pub(super) struct Planner<'a> {
     pub(super) stages: &'a Stages<'a>,
     pub(super) options: &'a PlanOptions,
-    bases: &'a dyn Bases,
+    pub(super) bases: &'a dyn Bases,
     pub(super) escape: char,
     pub(super) proxies: Vec<String>,
     epoch: Option<i64>,
@@ -135,6 +120,17 @@ impl<'a> Planner<'a> {
             last.config.labels.extend(self.options.labels.iter().cloned());
         }
         Ok(planned)
+    }
+
+    /// The steps of a stage that starts from nothing and reads no other.
+    pub(super) fn alone(&self, index: usize) -> Result<Vec<Step>, Vec<Diagnostic>> {
+        let (base, platform) = (Base::Found(Found::Scratch), self.options.platform.clone());
+        let resolved = Resolved { base, platform, triggers: Vec::new(), replaced: false };
+        let numbers = vec![None; self.stages.all.len()];
+        // What it says is remarked on when the stage is planned.
+        let remarks = Remarks::default();
+        let planner = Planner { remarks: &remarks, proxies: self.proxies.clone(), ..*self };
+        Ok(planner.stage(index, resolved, &numbers, &[])?.0.steps)
     }
 
     /// What an ARG of this `name` gives instead of the text given, if it is the epoch: its number (ARG-13). A default
@@ -227,6 +223,7 @@ impl<'a> Planner<'a> {
             }
             Base::Found(Found::Scratch) => (BaseRef::Scratch, Scope::scratch(&found.platform)),
             Base::Found(Found::Directory(name)) => (BaseRef::Directory(name), Scope::scratch(&found.platform)),
+            Base::Found(Found::Unknown(id)) => (BaseRef::Image(id), Scope::unknown(&found.platform)),
             Base::Found(Found::Image(id, config)) => (BaseRef::Image(id), Scope::of_image(*config, &found.platform)),
         };
         let own = definition.own.iter().copied().filter(|_| !found.replaced);
@@ -271,7 +268,7 @@ impl<'a> Planner<'a> {
 impl From<Found> for CopyFrom {
     fn from(found: Found) -> Self {
         match found {
-            Found::Image(id, _) => Self::Image(id),
+            Found::Image(id, _) | Found::Unknown(id) => Self::Image(id),
             Found::Directory(name) => Self::Directory(name),
             Found::Scratch => Self::Empty,
         }
@@ -281,7 +278,7 @@ impl From<Found> for CopyFrom {
 impl From<Found> for MountFrom {
     fn from(found: Found) -> Self {
         match found {
-            Found::Image(id, _) => Self::Image(id),
+            Found::Image(id, _) | Found::Unknown(id) => Self::Image(id),
             Found::Directory(name) => Self::Directory(name),
             Found::Scratch => Self::Empty,
         }

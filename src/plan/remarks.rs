@@ -86,9 +86,13 @@ impl Remarks {
 }
 
 impl Evaluator<'_> {
-    /// Remarks on what was used though unset. An ARG without a value is declared all the same.
+    /// Remarks on what was used though unset. An ARG without a value is declared all the same, and a base that is not
+    /// known may define anything.
     pub(super) fn undefined(&self, source: &Source<'_>, span: Span, unset: Unset) {
         let scope = &self.scope;
+        if !scope.is_known {
+            return;
+        }
         for name in unset {
             if !scope.args.contains(&name) && !HIDDEN.contains(&name.as_str()) {
                 let known = scope.variables.names().chain(scope.args.iter().map(String::as_str));

@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Uid, makedev};
 use rustix::io::Errno;
@@ -22,13 +23,15 @@ use super::launch::{Launch, Restriction, Room};
 use super::namespaces::run_beside;
 use super::place::{Missing, Places, keeping_time, open_host};
 use super::proc_files::make_proc;
+use super::run::Links;
+use super::socket::{self, Listening};
 use super::supervise::{Supervised, Supervisor, Taken};
 use super::{
     Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, network_files, standing, sys,
 };
 
 /// Runs the process to its end. To be called on a thread that does nothing else afterwards.
-pub(super) fn run(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
+pub(super) fn run(process: &Process<'_>, output: OwnedFd, links: &Links) -> Result<Exit, SandboxError> {
     let unsupported = |what: &str| SandboxError::Unsupported { what: what.to_owned(), isolation: Isolation::Chroot };
     let Root::Directory(root) = process.root else { return Err(unsupported("an overlay")) };
     // Here a step sees kiln's processes: without CAP_SYS_PTRACE it can neither trace them nor read their memory then.
@@ -48,7 +51,7 @@ pub(super) fn run(process: &Process<'_>, output: OwnedFd) -> Result<Exit, Sandbo
         _ => Supervisor::new(process, Taken::RareInChroot)?,
     };
     let (supervisor, supervised) = supervision.unzip();
-    let result = scene.set_up(process, supervised, output).and_then(|launch| match &supervisor {
+    let result = scene.set_up(process, supervised, output, links).and_then(|launch| match &supervisor {
         None => launch.run(process),
         Some(supervisor) => run_beside(supervisor, launch, process),
     });
@@ -95,6 +98,7 @@ impl Scene {
         process: &Process<'_>,
         supervised: Option<Supervised>,
         output: OwnedFd,
+        links: &Links,
     ) -> Result<Launch, SandboxError> {
         self.cover("/proc", Missing::Directory, None, make_proc)?;
         self.cover("/sys", Missing::Directory, None, |place| make_directory(place, 0o555))?;
@@ -107,7 +111,7 @@ impl Scene {
         let mut mounts: Vec<_> = process.mounts.iter().collect();
         mounts.sort_by(|a, b| a.target.cmp(&b.target));
         for mount in mounts {
-            self.emulate(mount)?;
+            self.emulate(mount, links)?;
         }
         let cwd = self.places.find(process.cwd, Missing::Kept(process.user)).doing("make the working directory")?;
         // It is entered by the process, but what it is shows here.
@@ -118,11 +122,11 @@ impl Scene {
             cwd: cwd.file.try_clone().doing("enter the working directory")?,
             proc: open_host(Path::new("/proc")).doing("open /proc")?,
         };
-        Launch::new(process, room, supervised, open_null().doing("open /dev/null")?, output)
+        Launch::new(process, room, supervised, open_null().doing("open /dev/null")?, output, links)
             .doing("prepare the process")
     }
 
-    fn emulate(&mut self, mount: &SandboxMount) -> Result<(), SandboxError> {
+    fn emulate(&mut self, mount: &SandboxMount, links: &Links) -> Result<(), SandboxError> {
         let failed = |source: io::Error| SandboxError::Mount { target: mount.target.clone(), source };
         match &mount.kind {
             SandboxMountKind::Tmpfs(_) => {
@@ -131,6 +135,14 @@ impl Scene {
             SandboxMountKind::File { content, mode, uid, gid } => {
                 let owner = (*uid, *gid);
                 self.cover(&mount.target, Missing::File, None, |place| make_file(place, content, *mode, owner))
+            }
+            SandboxMountKind::Socket { service, mode, uid, gid } => {
+                let aside = self.aside_directory.try_clone().map_err(failed)?;
+                self.cover(&mount.target, Missing::File, None, |place| {
+                    let socket = socket::bind(&aside, "socket", *mode, (*uid, *gid))?;
+                    rustix::fs::renameat(&aside, "socket", place.directory, place.name)?;
+                    links.sockets.send(Listening { socket, service: Arc::clone(service) }).map_err(io::Error::other)
+                })
             }
             SandboxMountKind::Bind(path) => {
                 let (directory, name) = split(path).map_err(failed)?;

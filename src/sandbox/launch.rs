@@ -22,8 +22,10 @@ use rustix::process::{PidfdFlags, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
 
 use super::confine::Confinement;
+use super::run::Links;
 use super::supervise::Supervised;
-use super::{Exit, Process, SandboxError, adopt, mask, own_program, seccomp, standing, sys};
+use super::sys::{Ended, Until};
+use super::{Exit, Limits, Process, SandboxError, adopt, mask, own_program, seccomp, standing, sys};
 
 /// The capabilities that container engines leave (M-21).
 const CAPABILITIES: u64 = 0xa804_25fb;
@@ -83,6 +85,9 @@ pub(super) struct Launch {
     groups: Vec<Gid>,
     input: OwnedFd,
     output: OwnedFd,
+    /// Where its cgroup is entered.
+    cgroup: Option<OwnedFd>,
+    limits: Limits,
     /// `None` for all.
     capabilities: Option<u64>,
     filter: Option<&'static [libc::sock_filter]>,
@@ -107,23 +112,27 @@ struct Outcome {
 }
 
 /// What is done on the way to the program; the last is executing it.
-const DOING: [&str; 8] = [
+const DOING: [&str; 10] = [
     "run anything",
     "start the process",
     "mount /proc",
     "enter the root file system",
     "connect the output",
+    "set the limits",
     "become the user",
     "install the system call filter",
+    "enter the cgroup",
     "execute the program",
 ];
 const START: usize = 1;
 const PROC: usize = 2;
 const ROOT: usize = 3;
 const OUTPUT: usize = 4;
-const USER: usize = 5;
-const FILTER: usize = 6;
-const EXECUTE: usize = 7;
+const LIMITS: usize = 5;
+const USER: usize = 6;
+const FILTER: usize = 7;
+const CGROUP: usize = 8;
+const EXECUTE: usize = 9;
 
 impl Launch {
     /// Makes everything ready. `output` gets what the process writes.
@@ -133,6 +142,7 @@ impl Launch {
         supervised: Option<Supervised>,
         input: OwnedFd,
         output: OwnedFd,
+        links: &Links,
     ) -> io::Result<Self> {
         let (root, restriction) = match &room {
             Room::Namespaces { .. } => (None, Restriction::of(process, true)),
@@ -156,6 +166,8 @@ impl Launch {
             groups: process.user.groups.iter().copied().map(Gid::from_raw).collect(),
             input,
             output,
+            cgroup: links.cgroup.as_ref().map(OwnedFd::try_clone).transpose()?,
+            limits: process.limits.clone(),
             capabilities: (!process.insecure).then_some(capabilities),
             filter: if restricted { seccomp::filter() } else { None },
             confinement,
@@ -175,12 +187,14 @@ impl Launch {
             Room::Chroot { .. } => (0, libc::SIGTERM),
         };
         let stack = sys::Stack::new();
-        let stopped = sys::run_beside(&stack, flags, keep, self, process.cancel.fd(), stop_signal)
+        let end = Until { stop: process.cancel.fd(), timeout: self.limits.timeout };
+        let ended = sys::run_beside(&stack, flags, keep, self, &end, stop_signal)
             .map_err(|source| SandboxError::Setup { doing: DOING[START], source })?;
         let source = io::Error::from_raw_os_error(self.outcome.errno.load(Ordering::SeqCst));
         let status = self.outcome.status.load(Ordering::SeqCst);
         match self.outcome.failed.load(Ordering::SeqCst) {
-            _ if stopped && process.cancel.is_set() => Err(SandboxError::Cancelled),
+            _ if ended == Ended::Stopped && process.cancel.is_set() => Err(SandboxError::Cancelled),
+            _ if ended == Ended::TimedOut => Err(SandboxError::TimedOut(self.limits.timeout.unwrap_or_default())),
             EXECUTE => Err(SandboxError::Exec { program: process.argv.first().cloned().unwrap_or_default(), source }),
             0 if status >= 0 => Ok(match sys::decode(status) {
                 Ok(code) => Exit::Code(code),
@@ -188,6 +202,7 @@ impl Launch {
             }),
             // The keeper was killed by somebody else, and with it the step.
             0 => Ok(Exit::Signal(libc::SIGKILL)),
+            LIMITS if let Some((limit, have)) = self.limits.refused() => Err(SandboxError::Limit { limit, have }),
             failed => Err(SandboxError::Setup { doing: DOING[failed], source }),
         }
     }
@@ -254,11 +269,16 @@ fn become_program(launch: &Launch) {
 }
 
 fn prepare(launch: &Launch) -> Result<(), (usize, Errno)> {
+    if let Some(door) = &launch.cgroup {
+        join(door, &launch.room).map_err(|errno| (CGROUP, errno))?;
+    }
     match &launch.room {
         Room::Namespaces { masked } => mask::mount_proc(*masked).map_err(|errno| (PROC, errno))?,
         Room::Chroot { root, cwd, .. } => enter(root, cwd).map_err(|errno| (ROOT, errno))?,
     }
     connect(launch).map_err(|errno| (OUTPUT, errno))?;
+    sys::leave_keyring().map_err(|errno| (START, errno))?;
+    launch.limits.apply().map_err(|errno| (LIMITS, errno))?;
     // While what the program's own user may not read can still be read.
     launch.candidates.iter().try_for_each(|program| own_program::refuse(program)).map_err(|errno| (EXECUTE, errno))?;
     if launch.no_new_privileges {
@@ -281,6 +301,16 @@ fn prepare(launch: &Launch) -> Result<(), (usize, Errno)> {
     if let Room::Chroot { .. } = launch.room {
         // The second line of defence: a program that changes its credentials forgets it.
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|errno| (START, errno))?;
+    }
+    Ok(())
+}
+
+/// Moves this process into its cgroup, which is the topmost that it sees from then on.
+fn join(door: &OwnedFd, room: &Room) -> Result<(), Errno> {
+    rustix::io::write(door, b"0")?;
+    if let Room::Namespaces { masked } = room {
+        sys::unshare_cgroups()?;
+        mask::mount_cgroups(*masked);
     }
     Ok(())
 }

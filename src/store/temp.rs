@@ -1,5 +1,6 @@
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -64,7 +65,15 @@ fn is_older(path: &Path, age: Duration) -> bool {
 
 /// Removes a directory with everything in it, as far as that is allowed.
 fn remove_tree(path: &Path) {
-    let _gone = fs::remove_dir_all(path);
+    if fs::remove_dir_all(path).is_err() {
+        // A step may have made directories that their owner cannot empty.
+        for entry in walkdir::WalkDir::new(path).into_iter().filter_map(Result::ok) {
+            if entry.file_type().is_dir() {
+                let _best_effort = fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o700));
+            }
+        }
+        let _gone = fs::remove_dir_all(path);
+    }
 }
 
 impl TempDir {

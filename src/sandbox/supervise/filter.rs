@@ -106,7 +106,7 @@ fn program() -> Vec<sock_filter> {
     ]);
     let mut taken: Vec<_> = TAKEN.into_iter().chain(OLDER).map(number).collect();
     taken.sort_unstable();
-    program.extend(search(&taken, TAKE));
+    program.extend(search(&taken, TAKE, ALLOW));
     program
 }
 
