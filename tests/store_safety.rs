@@ -49,6 +49,9 @@ fn within_mounts(kit: &Kit, script: &str) -> Output {
     command.current_dir(kit.path("")).output().unwrap()
 }
 
+/// What happens to the bytes of a blob.
+type Damage = fn(&mut Vec<u8>);
+
 /// Whichever blob it is, and however it is damaged, the image is the same or there is none.
 #[test]
 fn a_damaged_blob_is_no_part_of_any_image() {
@@ -60,9 +63,7 @@ fn a_damaged_blob_is_no_part_of_any_image() {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
     };
-    let empty = |bytes: &mut Vec<u8>| bytes.clear();
-    let ways: [(&str, &dyn Fn(&mut Vec<u8>)); 3] = [("cut", &cut), ("flipped", &flip), ("empty", &empty)];
-    for (way, damage) in ways {
+    for (way, damage) in [("cut", cut as Damage), ("flipped", flip), ("empty", Vec::clear)] {
         for blob in blobs(&kit) {
             let Ok(mut bytes) = fs::read(&blob) else { continue };
             damage(&mut bytes);
