@@ -22,6 +22,8 @@ pub mod progress;
 pub mod registry;
 pub mod rootfs;
 pub mod sandbox;
+#[cfg(test)]
+mod shapes;
 pub mod snapshot;
 pub mod store;
 pub mod transfer;

@@ -2,9 +2,12 @@
 //!
 //! Pure but for [`Bases`], which resolves the names of images.
 
+mod budget;
+mod circles;
 mod copying;
 mod evaluate;
 mod expand;
+mod glob;
 mod globals;
 mod history;
 mod model;

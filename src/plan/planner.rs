@@ -1,8 +1,9 @@
 //! Which stages the target needs, what they start from, and their evaluation in file order.
 
-use crate::dockerfile::{Command, Diagnostic, Dockerfile, Instruction, parse_trigger};
+use crate::dockerfile::{Diagnostic, Dockerfile, Instruction, parse_trigger};
 use crate::image::{ImageConfig, Platform, Reference};
 
+use super::budget::{Budget, PER_TEXT};
 use super::evaluate::{Scope, Source, evaluate};
 use super::globals::Globals;
 use super::remarks::{RemarkKind, Remarks};
@@ -38,7 +39,16 @@ fn stages(
     let stages = Stages::read(file, options, remarks)?;
     let epoch = epoch(options, &stages.globals).map_err(|found| vec![*found])?;
     let (stages, escape) = (&stages, file.escape);
-    let planner = Planner { stages, options, bases, escape, proxies: proxies(options), epoch, remarks };
+    let planner = Planner {
+        stages,
+        options,
+        bases,
+        escape,
+        proxies: proxies(options),
+        epoch,
+        remarks,
+        budget: Budget::default(),
+    };
     Ok((planner.plan()?, epoch))
 }
 
@@ -54,6 +64,9 @@ fn epoch(options: &PlanOptions, globals: &Globals) -> Result<Option<i64>, Box<Di
     Err(Box::new(found.help("give whole seconds since 1970; times of stages and contexts are not supported yet")))
 }
 
+/// What a trigger costs besides its text: it becomes a syntax tree in every stage that runs it.
+const PER_TRIGGER: usize = 10 * PER_TEXT;
+
 /// What the evaluation of every stage needs.
 pub(super) struct Planner<'a> {
     pub(super) stages: &'a Stages<'a>,
@@ -63,6 +76,7 @@ pub(super) struct Planner<'a> {
     pub(super) proxies: Vec<String>,
     epoch: Option<i64>,
     pub(super) remarks: &'a Remarks,
+    pub(super) budget: Budget,
 }
 
 /// What a needed stage starts from.
@@ -109,6 +123,9 @@ impl<'a> Planner<'a> {
                 }
                 Err(found) => errors.push(*found),
             }
+            if self.budget.is_spent() {
+                break;
+            }
         }
         if !errors.is_empty() {
             errors.reverse();
@@ -126,6 +143,9 @@ impl<'a> Planner<'a> {
                     planned.push(stage);
                 }
                 Err(found) => errors.extend(found),
+            }
+            if self.budget.is_spent() {
+                break;
             }
         }
         if !errors.is_empty() {
@@ -161,15 +181,7 @@ impl<'a> Planner<'a> {
         let found = match &stage.base {
             BaseName::Stage(below) => {
                 let below = &self.stages.all[*below];
-                let texts: Vec<String> = below
-                    .own
-                    .iter()
-                    .filter_map(|instruction| match &instruction.command {
-                        Command::Onbuild(onbuild) => Some(onbuild.text.clone()),
-                        _ => None,
-                    })
-                    .collect();
-                let triggers = triggers(stage, &texts)?;
+                let triggers = self.triggers(stage, &below.onbuild)?;
                 // The stage's own platform is its base's (FROM-11).
                 return Ok(Resolved { base: Base::Stage(below.index), platform, triggers, replaced: false });
             }
@@ -194,7 +206,7 @@ impl<'a> Planner<'a> {
             }
         };
         let triggers = match &found {
-            Found::Image(_, config) => triggers(stage, &config.config.on_build)?,
+            Found::Image(_, config) => self.triggers(stage, &config.config.on_build)?,
             _ => Vec::new(),
         };
         // FROM-11: a platform means nothing to an empty base.
@@ -230,6 +242,9 @@ impl<'a> Planner<'a> {
             Base::Found(Found::Unknown(id)) => (BaseRef::Image(id), Scope::unknown(&found.platform)),
             Base::Found(Found::Image(id, config)) => (BaseRef::Image(id), Scope::of_image(*config, &found.platform)),
         };
+        self.budget
+            .take(scope.size())
+            .map_err(|message| vec![error("D-16", definition.from, definition.from.span, message)])?;
         let own = definition.own.iter().copied().filter(|_| !found.replaced);
         let sources: Vec<Source<'_>> = found
             .triggers
@@ -267,6 +282,20 @@ impl<'a> Planner<'a> {
         })?;
         self.bases.image(&reference, platform)
     }
+
+    /// ONB-3: the texts as instructions.
+    fn triggers(&self, stage: &Definition<'_>, texts: &[impl AsRef<str>]) -> Result<Vec<Instruction>, Box<Diagnostic>> {
+        let at = |code, message| error(code, stage.from, stage.image.span, message);
+        let parsed = texts.iter().map(AsRef::as_ref).map(|text: &str| {
+            let cost = text.len() + PER_TRIGGER;
+            self.budget.take(cost).map_err(|message| Box::new(at("D-16", message)))?;
+            parse_trigger(text).map_err(|found| {
+                let shown = Diagnostic { help: found.help, ..at(found.code, found.message) };
+                Box::new(shown.note(format!("in the base's trigger `ONBUILD {text}`")))
+            })
+        });
+        parsed.collect()
+    }
 }
 
 impl From<Found> for CopyFrom {
@@ -297,15 +326,4 @@ fn platform_of(found: &Found, asked: Platform) -> Platform {
         }
         _ => asked,
     }
-}
-
-/// ONB-3: the texts as instructions.
-fn triggers(stage: &Definition<'_>, texts: &[String]) -> Result<Vec<Instruction>, Box<Diagnostic>> {
-    let parsed = texts.iter().map(|text| {
-        parse_trigger(text).map_err(|found| {
-            let at = error(found.code, stage.from, stage.image.span, found.message);
-            Box::new(Diagnostic { help: found.help, ..at }.note(format!("in the base's trigger `ONBUILD {text}`")))
-        })
-    });
-    parsed.collect()
 }
