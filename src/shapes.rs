@@ -132,7 +132,7 @@ fn measure(text: &str) -> Vec<String> {
     let mut slow = Vec::new();
     let mut began = processor_time();
     let mut done = |what: &str| {
-        let took = processor_time() - began;
+        let took = processor_time().saturating_sub(began);
         if took > LIMIT {
             slow.push(format!("{what} {took:?}"));
         }
@@ -178,7 +178,7 @@ fn a_long_dockerfile_is_planned_in_a_moment() {
     }
     let began = processor_time();
     let plan = planned(&parse(text.as_bytes()).file);
-    let took = processor_time() - began;
+    let took = processor_time().saturating_sub(began);
     assert!(plan.is_ok());
     let limit = Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 10 });
     assert!(took <= limit, "{took:?}");
