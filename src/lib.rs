@@ -13,17 +13,22 @@ pub mod exec;
 pub mod format;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod git;
 pub mod image;
+pub mod images;
 pub mod layer;
 pub mod lint;
 pub mod output;
 pub mod plan;
 pub mod progress;
 pub mod registry;
+pub mod remote;
 pub mod rootfs;
 pub mod sandbox;
 #[cfg(test)]
 mod shapes;
 pub mod snapshot;
+pub mod ssh;
 pub mod store;
 pub mod transfer;
+pub mod upkeep;

@@ -107,6 +107,16 @@ const ROWS: &[Row] = &[
     ("D-90", "FROM scratch\nADD --checksum=sha256:00 hello.txt /\n", "", "checksum requires HTTP(S) or Git sources", Some(2)),
     ("D-90", "FROM scratch\nADD --checksum=sha256:00 a b /\n", "", "checksum can't be specified for multiple sources", Some(2)),
     ("D-90", "FROM scratch\nADD --checksum=sha256:00 http://localhost/x /\n", "", "", Some(2)),
+    ("D-90", "FROM scratch\nADD --checksum=v1 https://localhost/x.git /\n", "", "invalid checksum \"v1\" for a git source", Some(2)),
+    ("D-91", "FROM scratch\nADD --keep-git-dir=false \\\n  https://localhost/x.git?keep-git-dir=true /\n", "", "inconsistent keep-git-dir configuration", Some(3)),
+    ("D-91", "FROM scratch\nADD --checksum=1234567 https://localhost/x.git?commit=7654321 /\n", "", "checksum mismatch \"7654321\" != \"1234567\"", Some(2)),
+    ("D-91", "FROM scratch\nADD https://localhost/x.git?depth=1 /\n", "", "unexpected query \"depth\"", Some(2)),
+    ("D-91", "FROM scratch\nADD https://me:pw@localhost/x.git?ref /\n", "", "query \"ref\" has no value", Some(2)),
+    ("D-91", "FROM scratch\nADD a https://localhost/x.git?ref=a&ref=b /\n", "", "query \"ref\" has multiple values", Some(2)),
+    ("D-91", "FROM scratch\nADD https://localhost/x.git?ref=a#b /\n", "", "ref conflicts: \"b\" vs \"a\"", Some(2)),
+    ("D-91", "FROM scratch\nADD git@localhost:x?subdir=a#:b /\n", "", "subdir conflicts: \"b\" vs \"a\"", Some(2)),
+    ("D-91", "FROM scratch\nADD https://localhost/x.git?tag=a&branch=b /\n", "", "branch conflicts with tag", Some(2)),
+    ("D-91", "FROM scratch\nADD https://localhost/x.git#-x /\n", "", "invalid git ref \"-x\"", Some(2)),
     ("D-92", "FROM scratch\nCOPY hello.txt /a\nWORKDIR /a/b\n", "", "not a directory", Some(3)),
     ("D-95", "# check=error=true\nfrom scratch as A\nCOPY hello.txt /\n", "", "lint violation found for rules: ConsistentInstructionCasing, StageNameCasing", None),
     ("D-96", "FROM scratch\nCOPY hello.txt /\n", "--build-arg SOURCE_DATE_EPOCH=x", "invalid SOURCE_DATE_EPOCH: x", None),
@@ -218,5 +228,32 @@ fn pos_1_to_14_what_is_accepted_although_surprising() {
     ] {
         let built = kit.dockerfile(dockerfile).build();
         let _image = built.succeeds();
+    }
+}
+
+#[test]
+fn m_11_what_is_accepted_and_hardly_meant_is_told_of() {
+    let Some(mut kit) = Kit::with_busybox() else { return };
+    kit.file("a", "x").file("b", "x").file("d/c", "x");
+    for (step, want) in [
+        ("COPY a b /x", "line 2: of several files `/x` is the last one; `/x/` would take all of them"),
+        ("COPY --chown=nobody-here:nor-there a /x", "line 2: `--chown`: there is no `nobody-here`"),
+        ("COPY none* /x", "line 2: no file matches: the layer is empty"),
+        ("RUN", "line 2: RUN has no command"),
+        ("USER a b", "line 2: `a b` is taken for the name of one user; a group follows a colon"),
+        ("COPY a b /tmp", ""),
+        ("COPY a d /x/", ""),
+        ("COPY --chown=daemon:staff a /x", ""),
+        ("RUN true", ""),
+        ("USER root:staff", ""),
+    ] {
+        let built = kit.dockerfile(&format!("FROM busybox\n{step}\n")).build();
+        drop(built.succeeds());
+        let stderr = built.stderr();
+        let warnings: Vec<&str> = stderr.lines().filter_map(|line| line.strip_prefix("warning: ")).collect();
+        assert!(
+            if want.is_empty() { warnings.is_empty() } else { warnings[0].starts_with(want) },
+            "{step}: {warnings:?}"
+        );
     }
 }

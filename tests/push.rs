@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::kit::{Kit, Registry, Wire, installed, output_of, text};
+use crate::kit::{HTPASSWD, Kit, Registry, Wire, installed, noise, output_of, text};
 
 /// What the registry says of an image, read by another tool.
 fn inspect(name: &str) -> Value {
@@ -32,10 +32,7 @@ fn machine() -> Option<(Kit, Registry)> {
 /// A base of one layer of random bytes, in `first/base:1` of the registry.
 fn push_base(registry: &Registry, size: usize) {
     let mut base = Kit::new();
-    let words: Vec<String> =
-        (0..size / 16).map(|n: usize| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
-    let noise = words.concat();
-    base.file("big", &noise).dockerfile("FROM scratch\nCOPY big /big\n");
+    base.file("big", &noise(size)).dockerfile("FROM scratch\nCOPY big /big\n");
     build(&base, &["-o", &format!("type=registry,name={}/first/base:1", registry.address)]);
 }
 
@@ -143,13 +140,10 @@ fn auth_5_pushing_without_leave_is_told_with_the_way_out() {
     let output = kit.run(&["--push", "-t", &app]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    for part in ["push access denied", "hint: log in as somebody who may push there with `docker login localhost:"] {
+    for part in ["push access denied", "hint: log in as somebody who may push there with `kiln login localhost:"] {
         assert!(stderr.contains(part), "no {part:?} in:\n{stderr}");
     }
 }
-
-/// `user:secret`, as `htpasswd -B` writes it.
-const HTPASSWD: &str = "user:$2y$05$.bacTihnnrrwFXt9wAcJouBGTO5mAb4dbr7e5i5E.b.5S0Sy2PtyK\n";
 
 /// An image that was pushed from here lacks layers that only its base's repository has; it can be built upon all the same.
 #[test]

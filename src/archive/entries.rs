@@ -10,6 +10,10 @@ const BLOCK: usize = 512;
 const MAX_EXTENDED: u64 = 1 << 20;
 /// Where extended headers keep attributes.
 const XATTR: &[u8] = b"SCHILY.xattr.";
+/// Attributes that stand for something on kiln's own disk: from anybody else they would be a lie about a file.
+const OWN_XATTRS: [&[u8]; 3] = [b"user.kiln.", b"trusted.overlay.", b"user.overlay."];
+/// No file has more bytes than this, nor any archive; so that sums of two are no overflow.
+const MAX_SIZE: u64 = i64::MAX as u64;
 
 /// One entry's header, extended headers merged in.
 #[derive(Clone, Debug)]
@@ -74,9 +78,7 @@ impl<R: Read> Entries<R> {
             let size = header.entry_size()?;
             match kind {
                 EntryType::XHeader => extended.records(&self.metadata(size)?)?,
-                EntryType::XGlobalHeader => {
-                    self.begin(size)?;
-                }
+                EntryType::XGlobalHeader => self.begin(size)?,
                 EntryType::GNULongName => extended.name = Some(until_nul(self.metadata(size)?)),
                 EntryType::GNULongLink => extended.link = Some(until_nul(self.metadata(size)?)),
                 EntryType::GNUSparse => return Err(invalid("GNU sparse entries are not supported")),
@@ -90,9 +92,8 @@ impl<R: Read> Entries<R> {
     }
 
     fn begin(&mut self, size: u64) -> io::Result<()> {
-        // No file has more bytes than an offset can tell.
-        if i64::try_from(size).is_err() {
-            return Err(invalid("a tar header has a bad size"));
+        if size > MAX_SIZE {
+            return Err(invalid("a tar entry is larger than any file"));
         }
         self.left = size;
         self.padding = size.next_multiple_of(BLOCK as u64) - size;
@@ -226,7 +227,9 @@ impl Extended {
                 b"mtime" => self.mtime = Some(std::str::from_utf8(value).ok().and_then(time).ok_or_else(bad)?),
                 _ if key.starts_with(b"GNU.sparse.") => return Err(invalid("GNU sparse entries are not supported")),
                 _ => {
-                    if let Some(name) = key.strip_prefix(XATTR) {
+                    if let Some(name) = key.strip_prefix(XATTR)
+                        && !OWN_XATTRS.iter().any(|own| name.starts_with(own))
+                    {
                         self.xattrs.push((name.to_vec(), value.to_vec()));
                     }
                 }
@@ -275,7 +278,7 @@ mod tests {
         assert_eq!(time("1.5"), Some(Time { seconds: 1, nanos: 500_000_000 }));
         assert_eq!(time("-1.25"), Some(Time { seconds: -2, nanos: 750_000_000 }));
         assert_eq!(time("x"), None);
-        assert_eq!(time("-9223372036854775808.5"), None);
+        assert_eq!(time("-9223372036854775808.9"), None);
     }
 
     #[test]
@@ -286,7 +289,7 @@ mod tests {
         header.set_mode(0o644);
         header.set_cksum();
         let mut entries = Entries::new(&header.as_bytes()[..]);
-        assert_eq!(entries.next_entry().unwrap_err().to_string(), "a tar header has a bad size");
+        assert_eq!(entries.next_entry().unwrap_err().to_string(), "a tar entry is larger than any file");
     }
 
     #[test]

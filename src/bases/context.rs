@@ -2,6 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::image::{Digest, Platform, Reference};
+use crate::remote::{self, Source};
 
 use super::Error;
 
@@ -18,6 +19,8 @@ pub(super) enum Place {
     Image(Reference),
     /// Nothing.
     Scratch,
+    /// A repository, or a file by URL.
+    Remote(Source),
     /// Programs of this machine; empty for the usual ones.
     Host(Vec<String>),
 }
@@ -54,8 +57,9 @@ impl Place {
             let programs = programs.split(',').map(str::trim).filter(|program| !program.is_empty());
             return Ok(Self::Host(programs.map(str::to_owned).collect()));
         }
-        if is_remote(value) {
-            return Err(Error::ContextRemote { name: name.to_owned() });
+        let remote = remote::context(value);
+        if let Some(remote) = remote.map_err(|source| Error::ContextGit { name: name.to_owned(), source })? {
+            return Ok(Self::Remote(remote));
         }
         let path = PathBuf::from(value);
         match fs::metadata(&path) {
@@ -64,12 +68,6 @@ impl Place {
             Err(source) => Err(Error::ContextMissing { name: name.to_owned(), path, source }),
         }
     }
-}
-
-/// Whether a value is a URL or a git reference (GIT-1) rather than a path.
-fn is_remote(value: &str) -> bool {
-    const SCHEMES: &[&str] = &["http://", "https://", "git://", "ssh://", "git@", "github.com/"];
-    SCHEMES.iter().any(|scheme| value.starts_with(scheme))
 }
 
 impl Selection {
@@ -153,6 +151,7 @@ mod tests {
             ("oci-layout:///none/x:y".to_owned(), Place::Layout(select("/none/x", Some("y"), None))),
             ("docker-image://scratch".to_owned(), Place::Scratch),
             ("docker-image://a".to_owned(), Place::Image("a:latest".parse().unwrap())),
+            ("https://h/x.tar".to_owned(), Place::Remote(Source::Url("https://h/x.tar".into()))),
             ("host:".to_owned(), Place::Host(vec![])),
             ("host:sh, make".to_owned(), Place::Host(vec!["sh".into(), "make".into()])),
         ] {
@@ -168,8 +167,7 @@ mod tests {
         for (value, want) in [
             (file.to_str().unwrap(), "is not a directory"),
             ("/no/such/directory", "cannot read /no/such/directory"),
-            ("https://example.com/x.git", "not supported yet"),
-            ("git@example.com:a/b", "not supported yet"),
+            ("https://example.com/x.git?depth=1", "named context `n`"),
             ("docker-image://UP", "named context `n`"),
             ("oci-layout:///x@sha256:12", "not a sha256 digest"),
         ] {

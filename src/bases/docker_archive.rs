@@ -13,6 +13,7 @@ use crate::image::{Compression, Descriptor, DiffId, Digest, ImageConfig, Manifes
 use crate::store::{BlobSource, Store};
 
 use super::Error;
+use super::contents::Contained;
 use super::context::Selection;
 use super::documents::{Picked, read_limited};
 use super::tar_index::TarIndex;
@@ -51,7 +52,27 @@ impl DockerArchive {
 
     /// The image that `selection` means, with a manifest made for it, and who has its layers.
     pub(super) fn image(&self, selection: &Selection, name: &str) -> Result<(Picked, ArchivedLayers), Error> {
-        let saved = self.choose(selection)?;
+        self.read_image(self.choose(selection)?, name)
+    }
+
+    /// All images, with manifests that are made for them and kept in the store.
+    pub(super) fn all(&self, store: &Store) -> Result<Vec<Contained>, Error> {
+        let mut all = Vec::new();
+        for saved in self.saved()? {
+            let tags = saved.repo_tags.clone().unwrap_or_default();
+            let (picked, layers) = self.read_image(saved, &self.place())?;
+            picked.keep(store)?;
+            all.push(Contained {
+                top: picked.descriptor,
+                names: tags.iter().filter_map(|tag| tag.parse().ok()).collect(),
+                tag: None,
+                source: Arc::new(layers),
+            });
+        }
+        Ok(all)
+    }
+
+    fn read_image(&self, saved: Saved, name: &str) -> Result<(Picked, ArchivedLayers), Error> {
         let config = self.read(&saved.config)?;
         self.check_config(&saved.config, &config)?;
         let parsed =
@@ -78,7 +99,7 @@ impl DockerArchive {
         Ok((picked, ArchivedLayers { index: Arc::clone(&self.index), names }))
     }
 
-    fn choose(&self, selection: &Selection) -> Result<Saved, Error> {
+    fn saved(&self) -> Result<Vec<Saved>, Error> {
         let bytes = match self.read("manifest.json") {
             Ok(bytes) => bytes,
             Err(_) if self.index.member("repositories").is_some() => {
@@ -87,8 +108,11 @@ impl DockerArchive {
             }
             Err(error) => return Err(error),
         };
-        let mut images: Vec<Saved> =
-            serde_json::from_slice(&bytes).map_err(|error| self.damaged(format!("manifest.json: {error}")))?;
+        serde_json::from_slice(&bytes).map_err(|error| self.damaged(format!("manifest.json: {error}")))
+    }
+
+    fn choose(&self, selection: &Selection) -> Result<Saved, Error> {
+        let mut images = self.saved()?;
         let tags = |saved: &Saved| saved.repo_tags.clone().unwrap_or_default();
         let matches = |saved: &Saved| match (&selection.digest, &selection.tag) {
             (Some(digest), _) => saved.config.contains(&digest.hex()),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use crate::image::{Platform, ReferenceError};
 use crate::plan::BaseError;
 use crate::registry;
+use crate::remote::GitReferenceError;
 
 /// Why a base image or a named context cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -50,11 +51,13 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A named context lies elsewhere.
-    #[error("named context `{name}`: git and http named contexts are not supported yet")]
-    ContextRemote {
+    /// VALUE of a named context is a git reference that is wrong (GIT-4).
+    #[error("named context `{name}`")]
+    ContextGit {
         /// Of the context.
         name: String,
+        /// Why.
+        source: GitReferenceError,
     },
     /// A layout or archive cannot be read.
     #[error("cannot read {path}")]
@@ -91,6 +94,18 @@ pub enum Error {
         wanted: Box<Platform>,
         /// What there is.
         present: Vec<String>,
+    },
+    /// An image is not in the store, and no registry may be asked.
+    #[error("{name}: not found in the store")]
+    NotHere {
+        /// Of the image.
+        name: String,
+    },
+    /// An image has no digest, and must have one.
+    #[error("{name} is pinned neither in the Dockerfile nor in its lock file")]
+    NotLocked {
+        /// Of the image.
+        name: String,
     },
     /// A document is of another kind than an image.
     #[error("{name} is not an image that kiln can read: {reason}")]
@@ -138,7 +153,12 @@ impl Error {
         match self {
             Self::Absent { present, .. } => Some(listed(present, "it names no image at all")),
             Self::Platform { present, .. } => Some(listed(present, "it has no image for any platform")),
-            Self::ContextRemote { .. } => Some("fetch it first, and give the directory".to_owned()),
+            Self::NotHere { name } => {
+                Some(format!("fetch it with `kiln pull {name}`, or let the build do so with `--pull=missing`"))
+            }
+            Self::NotLocked { .. } => {
+                Some("`kiln pin` writes its digest into the Dockerfile, `kiln pin --lock` beside it".to_owned())
+            }
             Self::Registry(error) => error.help(),
             Self::HostMissing { .. } => Some("install it, or leave it out of the list".to_owned()),
             Self::Damaged { .. } => Some("make or download it again".to_owned()),

@@ -59,7 +59,8 @@ impl Layout {
         pick(self, top, platform, name)
     }
 
-    fn index(&self) -> Result<Index, Error> {
+    /// Its `index.json`.
+    pub(super) fn index(&self) -> Result<Index, Error> {
         let damaged = |reason: String| Error::Damaged { place: self.place(), reason };
         let bytes = self.open_file("index.json").and_then(|(reader, _)| read_limited(reader));
         let bytes = bytes.map_err(|source| match source.kind() {
@@ -101,6 +102,11 @@ impl Layout {
             _ => Error::Read { path: self.path.clone(), source },
         })?;
         Ok(Descriptor::new(MediaType::Manifest(Wire::Oci), *digest, size))
+    }
+
+    /// Whether there is such a file in it.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.open_file(name).is_ok()
     }
 
     /// Opens a file of the layout, and tells its length.

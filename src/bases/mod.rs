@@ -3,6 +3,7 @@
 //! A base is known by its manifest and config, which are checked and kept in the store at once. Its layers stay where they are
 //! until something wants them: [`BaseImage::source`] opens them, and the store checks them as it takes them in.
 
+mod contents;
 mod context;
 mod docker_archive;
 mod documents;
@@ -27,9 +28,10 @@ use std::sync::Arc;
 use crate::image::{Descriptor, DiffId, Digest, ImageConfig};
 use crate::store::BlobSource;
 
+pub use contents::{Contained, contained, contents};
 pub use error::Error;
 pub use one_layer::import;
-pub use resolver::{Resolver, Settings};
+pub use resolver::{ContextFiles, Locks, Pull, Resolver, Settings};
 
 /// A base image as far as it is known without its layers.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use crate::image::{Digest, Index, MediaType, Platform, Wire};
 use crate::plan::{Bases, Found, ImageId};
 
 use super::kit::{Kit, config, resolver, tagged};
-use super::{BaseImage, Resolver};
+use super::{BaseImage, ContextFiles, Resolver};
 
 fn amd64() -> Platform {
     "linux/amd64".parse().unwrap()
@@ -254,8 +254,8 @@ fn nctx_1_one_name_one_image_one_id() {
     assert!(resolver.context("only", &amd64()).unwrap().is_none());
     assert!(matches!(resolver.context("none", &amd64()), Ok(Some(Found::Scratch))));
     assert!(matches!(resolver.context("more", &amd64()), Ok(Some(Found::Directory(name))) if name == "more"));
-    assert_eq!(resolver.directory("more").unwrap(), Path::new(&files));
-    assert_eq!(resolver.directory("busybox"), None);
+    assert_eq!(resolver.files("more"), Some(ContextFiles::Directory(files.into())));
+    assert_eq!(resolver.files("busybox"), None);
     for name in ["scratch", "context", "Upper", "other"] {
         assert!(resolver.context(name, &amd64()).unwrap().is_none(), "{name}");
     }

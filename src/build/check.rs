@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use crate::dockerfile::{self, Command, Diagnostic, Instruction, Lines, Severity};
-use crate::progress::SharedSink;
+use crate::progress::{Quiet, SharedSink};
 use crate::store::Store;
 
 use super::evaluate::{Evaluation, Extent, Purpose, evaluate, registry, resolver};
+use super::fetch::Fetcher;
+use super::known::Known;
 use super::source;
 use super::{BuildError, Options, SourceText};
 
@@ -53,14 +55,16 @@ pub struct Target {
 /// What is wrong with the options, the store or the machine; what is wrong with the Dockerfile is the result.
 pub fn check(options: &Options, sink: &SharedSink) -> Result<Checked, BuildError> {
     let store = Arc::new(Store::open(&options.store)?);
-    let sources = source::open(options, &store)?;
+    let fetcher = Fetcher::idle(&store, options, sink)?;
+    let sources = source::open(options, &fetcher)?;
     let parsed = dockerfile::parse(&sources.bytes);
     let source = sources.text(&parsed.file.text);
     if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         return Ok(Checked { source, warnings: Vec::new(), errors: parsed.diagnostics });
     }
-    let resolver = resolver(options, &store, &registry(options), Purpose::Evaluate, sink)?;
-    let Evaluation { plan, warnings, .. } = evaluate(&parsed.file, options, Extent::File, &sources.context, &resolver);
+    let resolver = resolver(options, &store, &registry(options), Purpose::Evaluate, sources.locks(options)?, sink)?;
+    let known = Known { resolver: &resolver, fetcher: &fetcher, main: sources.time };
+    let Evaluation { plan, warnings, .. } = evaluate(&parsed.file, options, Extent::File, &sources.context, &known);
     Ok(Checked { source, warnings, errors: plan.err().unwrap_or_default() })
 }
 
@@ -69,8 +73,8 @@ pub fn check(options: &Options, sink: &SharedSink) -> Result<Checked, BuildError
 /// # Errors
 /// As [`check`], and a Dockerfile that cannot be read.
 pub fn targets(options: &Options) -> Result<Targets, BuildError> {
-    let store = Store::open(&options.store)?;
-    let sources = source::open(options, &store)?;
+    let (store, sink): (_, SharedSink) = (Arc::new(Store::open(&options.store)?), Arc::new(Quiet));
+    let sources = source::open(options, &Fetcher::idle(&store, options, &sink)?)?;
     let parsed = dockerfile::parse(&sources.bytes);
     let source = sources.text(&parsed.file.text);
     if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::bases::{self, Resolver};
+use crate::bases::{self, Locks, Resolver};
 use crate::dockerfile::{Diagnostic, Dockerfile};
 use crate::image::Platform;
 use crate::lint::{self, CheckOptions, Subject};
-use crate::plan::{self, Plan, PlanOptions};
+use crate::plan::{self, Bases, Plan, PlanOptions};
 use crate::progress::SharedSink;
 use crate::registry::Registry;
 use crate::store::Store;
@@ -49,13 +49,13 @@ pub(super) fn evaluate(
     options: &Options,
     extent: Extent,
     context: &MainContext,
-    resolver: &Resolver,
+    bases: &dyn Bases,
 ) -> Evaluation {
     let check = match CheckOptions::read(file, &options.build_args) {
         Ok(check) => check,
         Err(found) => return Evaluation { plan: Err(vec![*found]), warnings: Vec::new(), violation: None },
     };
-    let (plan, remarks) = match plan::plan(file, &plan_options(options, extent), resolver) {
+    let (plan, remarks) = match plan::plan(file, &plan_options(options, extent), bases) {
         Ok(mut plan) => {
             let remarks = std::mem::take(&mut plan.remarks);
             (Ok(plan), remarks)
@@ -65,7 +65,7 @@ pub(super) fn evaluate(
     let ignore = match context {
         // A wrong ignore file is told of when the context is read.
         MainContext::Directory { dir, dockerfile } => ignore_rules(dir, dockerfile.as_deref()).ok(),
-        MainContext::Unpacked { .. } | MainContext::Empty => None,
+        MainContext::Checkout(_) | MainContext::Known { .. } | MainContext::Empty => None,
     };
     let stages = plan.as_ref().map_or(&[][..], |plan| plan.stages.as_slice());
     let warnings = lint::lint(Subject { file, stages, remarks: &remarks, ignore: ignore.as_ref() }, &check);
@@ -84,9 +84,11 @@ pub(super) fn resolver(
     store: &Arc<Store>,
     registry: &Arc<Registry>,
     purpose: Purpose,
+    locks: Option<Locks>,
     sink: &SharedSink,
 ) -> Result<Resolver, BuildError> {
     let settings = bases::Settings {
+        locks,
         contexts: options.named_contexts.iter().map(|named| (named.name.clone(), named.value.clone())).collect(),
         pull: options.pull,
         threads: threads(),

@@ -3,68 +3,91 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-use crate::bases::{BaseImage, Resolver};
+use crate::bases::{BaseImage, ContextFiles, Resolver};
 use crate::context::{self, Context, Patterns};
 use crate::exec::Inputs;
 use crate::image::Digest;
 use crate::plan::ImageId;
 use crate::progress::{Event, Outcome, SharedSink, TaskId};
+use crate::remote::Source;
 use crate::rootfs::{RootFs, RootPath};
-use crate::store::Store;
+use crate::sandbox::Service;
 
+use super::elsewhere;
+use super::fetch::Fetcher;
 use super::source::MainContext;
-use super::{Secret, SecretSource};
-
-/// Most bytes of a secret (SEC-3).
-const MAX_SECRET: u64 = 500 << 10;
 
 /// Ids of the tasks that read contexts: apart from those of the steps.
 const FIRST_TASK: u32 = 2_000_000;
 
 /// Everything outside the plan.
 pub(super) struct Outside<'a> {
-    pub(super) resolver: &'a Resolver,
-    store: &'a Store,
+    resolver: &'a Resolver,
+    fetcher: &'a Fetcher,
     main: &'a MainContext,
-    secrets: BTreeMap<String, Vec<u8>>,
     threads: usize,
     sink: &'a SharedSink,
-    context: OnceLock<Result<Main, String>>,
-    directories: Mutex<BTreeMap<String, Context>>,
+    context: Loaded,
+    /// Named contexts by name, each read once.
+    named: Mutex<BTreeMap<String, Arc<Loaded>>>,
 }
 
-enum Main {
+/// What came of reading a context.
+type Loaded = OnceLock<Result<Files, String>>;
+
+enum Files {
     Walked(Context),
     Known(RootFs),
 }
 
+impl Files {
+    fn root(&self) -> &RootFs {
+        match self {
+            Self::Walked(context) => context.root(),
+            Self::Known(root) => root,
+        }
+    }
+}
+
 impl<'a> Outside<'a> {
-    /// Secrets are read now: a file that is missing is found before anything runs (SEC-3).
     pub(super) fn new(
         resolver: &'a Resolver,
-        store: &'a Store,
+        fetcher: &'a Fetcher,
         main: &'a MainContext,
-        secrets: &[Secret],
         threads: usize,
         sink: &'a SharedSink,
-    ) -> Result<Self, super::BuildError> {
-        let mut known = BTreeMap::new();
-        for secret in secrets {
-            known.insert(secret.id.clone(), read_secret(secret)?);
-        }
-        let directories = Mutex::new(BTreeMap::new());
-        Ok(Self { resolver, store, main, secrets: known, threads, sink, context: OnceLock::new(), directories })
+    ) -> Self {
+        Self { resolver, fetcher, main, threads, sink, context: Loaded::new(), named: Mutex::default() }
     }
 
-    fn load(&self) -> io::Result<Main> {
+    fn load(&self) -> io::Result<Files> {
         match self.main {
-            MainContext::Empty => Ok(Main::Known(RootFs::empty())),
-            MainContext::Unpacked { root, .. } => Ok(Main::Known(root.clone())),
+            MainContext::Empty => Ok(Files::Known(RootFs::empty())),
+            MainContext::Checkout(context) => Ok(Files::Known(context.root().clone())),
+            MainContext::Known { root, .. } => Ok(Files::Known(root.clone())),
             MainContext::Directory { dir, dockerfile } => {
-                self.walk("load build context", dir, dockerfile.as_deref(), 0).map(Main::Walked)
+                self.walk("load build context", dir, dockerfile.as_deref(), 0).map(Files::Walked)
+            }
+        }
+    }
+
+    fn load_named(&self, name: &str, number: u32) -> io::Result<Files> {
+        let unknown = || io::Error::other(format!("no context is named `{name}`"));
+        let failed = |error: super::BuildError| io::Error::other(elsewhere::one_line(&error));
+        match self.resolver.files(name).ok_or_else(unknown)? {
+            ContextFiles::Directory(dir) => {
+                self.walk(&format!("load context {name}"), &dir, None, number).map(Files::Walked)
+            }
+            ContextFiles::Remote(Source::Git(reference)) => {
+                let (context, _) = elsewhere::checkout(&reference, false, self.fetcher).map_err(failed)?;
+                Ok(Files::Walked(context))
+            }
+            ContextFiles::Remote(Source::Url(url)) => {
+                let found = self.fetcher.url(&url).map_err(failed)?;
+                Ok(Files::Known(elsewhere::single(&found, self.fetcher)))
             }
         }
     }
@@ -81,17 +104,21 @@ impl<'a> Outside<'a> {
 
     fn read(&self, dir: &Path, dockerfile: Option<&Path>) -> io::Result<Context> {
         let patterns = ignore_rules(dir, dockerfile)?;
-        let index = self.store.context_index(&index_name(dir)?);
+        let index = self.fetcher.store.context_index(&index_name(dir)?);
         Context::open(dir, &patterns, Some(&index), self.threads).map_err(|error| io::Error::other(error.to_string()))
     }
 
     /// Keeps the digests that this build has learnt. A cache that cannot be written costs time later, not the build now.
     pub(super) fn remember(&self) {
-        if let Some(Ok(Main::Walked(context))) = self.context.get() {
+        if let MainContext::Checkout(context) = self.main {
             let _best_effort = context.remember();
         }
-        for context in self.directories.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            let _best_effort = context.remember();
+        let named: Vec<Arc<Loaded>> =
+            self.named.lock().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect();
+        for loaded in named.iter().map(Arc::as_ref).chain([&self.context]) {
+            if let Some(Ok(Files::Walked(context))) = loaded.get() {
+                let _best_effort = context.remember();
+            }
         }
     }
 }
@@ -106,7 +133,7 @@ pub(super) fn ignore_rules(dir: &Path, dockerfile: Option<&Path>) -> io::Result<
 }
 
 /// A context is known by its real path.
-fn index_name(dir: &Path) -> io::Result<String> {
+pub(super) fn index_name(dir: &Path) -> io::Result<String> {
     use std::os::unix::ffi::OsStrExt;
     let real: PathBuf = dir.canonicalize()?;
     Ok(Digest::of(real.as_os_str().as_bytes()).hex())
@@ -119,28 +146,33 @@ impl Inputs for Outside<'_> {
 
     fn context(&self) -> io::Result<&RootFs> {
         match self.context.get_or_init(|| self.load().map_err(|error| error.to_string())) {
-            Ok(Main::Walked(context)) => Ok(context.root()),
-            Ok(Main::Known(root)) => Ok(root),
+            Ok(files) => Ok(files.root()),
             Err(message) => Err(io::Error::other(message.clone())),
         }
     }
 
     fn directory(&self, name: &str) -> io::Result<RootFs> {
-        let mut known = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(context) = known.get(name) {
-            return Ok(context.root().clone());
+        let (loaded, number) = {
+            let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+            let number = u32::try_from(named.len()).unwrap_or_default() + 1;
+            (Arc::clone(named.entry(name.to_owned()).or_default()), number)
+        };
+        match loaded.get_or_init(|| self.load_named(name, number).map_err(|error| error.to_string())) {
+            Ok(files) => Ok(files.root().clone()),
+            Err(message) => Err(io::Error::other(message.clone())),
         }
-        let dir =
-            self.resolver.directory(name).ok_or_else(|| io::Error::other(format!("no context is named `{name}`")))?;
-        let number = u32::try_from(known.len()).unwrap_or_default() + 1;
-        let context = self.walk(&format!("load context {name}"), &dir, None, number)?;
-        let root = context.root().clone();
-        known.insert(name.to_owned(), context);
-        Ok(root)
     }
 
     fn secret(&self, id: &str) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.secrets.get(id).cloned())
+        Ok(self.fetcher.secrets.get(id))
+    }
+
+    fn agent(&self, id: &str) -> Option<Arc<dyn Service>> {
+        self.fetcher.agents.service(id)
+    }
+
+    fn agent_socket(&self) -> io::Result<Option<PathBuf>> {
+        self.fetcher.agents.socket()
     }
 
     fn is_ignored(&self, path: &RootPath) -> bool {
@@ -148,25 +180,5 @@ impl Inputs for Outside<'_> {
         let below = path.as_path().strip_prefix("/").unwrap_or(path.as_path());
         dir.join(below).symlink_metadata().is_ok()
             && ignore_rules(dir, dockerfile.as_deref()).is_ok_and(|rules| rules.excludes(path))
-    }
-}
-
-fn read_secret(secret: &Secret) -> Result<Vec<u8>, super::BuildError> {
-    match &secret.source {
-        SecretSource::Env(name) => {
-            Ok(std::env::var_os(name).map(std::os::unix::ffi::OsStringExt::into_vec).unwrap_or_default())
-        }
-        SecretSource::File(path) => {
-            let failed =
-                |source| super::BuildError::Machine { doing: format!("read the secret `{}`", secret.id), source };
-            let bytes = std::fs::read(path).map_err(failed)?;
-            if bytes.len() as u64 > MAX_SECRET {
-                return Err(super::source::usage(
-                    format!("the secret `{}` is larger than 500 KiB", secret.id),
-                    Some("secrets are keys and tokens; copy larger files in from a context".to_owned()),
-                ));
-            }
-            Ok(bytes)
-        }
     }
 }

@@ -1,12 +1,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::bases::Pull;
 use crate::dockerfile::Diagnostic;
 use crate::image::{Digest, Platform, Reference};
 use crate::output::OutputSpec;
 use crate::plan::Network;
 use crate::registry::Access;
-use crate::sandbox::{HostEntry, Isolation};
+use crate::remote::Source;
+use crate::sandbox::{HostEntry, Isolation, Limits, Resources};
 
 /// What to build and how: the command line, checked.
 #[derive(Clone, Debug)]
@@ -36,8 +38,12 @@ pub struct Options {
     pub no_cache: bool,
     /// `--no-cache-filter`
     pub no_cache_filter: Vec<String>,
-    /// `--pull`: ask the registry even for what the store holds.
-    pub pull: bool,
+    /// `--pull`: when the registry is asked.
+    pub pull: Pull,
+    /// `--locked`: every image has its digest in the Dockerfile or in the lock file beside it.
+    pub locked: bool,
+    /// `--offline`: nothing is fetched. Of registries `registries` says so.
+    pub offline: bool,
     /// `--network`
     pub network: Network,
     /// `--isolation`; `None` is `auto`.
@@ -48,8 +54,14 @@ pub struct Options {
     pub hosts: Vec<HostEntry>,
     /// `--shm-size`, bytes; 0 is the default.
     pub shm_size: u64,
+    /// `--ulimit` and `--step-timeout`
+    pub limits: Limits,
+    /// `--memory` and its like, `--resource`, `--cgroup-parent`
+    pub resources: Resources,
     /// `--secret`
     pub secrets: Vec<Secret>,
+    /// `--ssh`
+    pub agents: Vec<SshAgent>,
     /// `--allow` names `network.host` (or `--network=host` was given).
     pub allow_network_host: bool,
     /// `--allow security.insecure`
@@ -67,8 +79,8 @@ pub enum ContextSpec {
     Directory(PathBuf),
     /// `-`
     Stdin,
-    /// A URL or git reference.
-    Remote(String),
+    /// A repository, or a file by URL.
+    Remote(Source),
 }
 
 /// `-f` (DF).
@@ -80,6 +92,8 @@ pub enum DockerfileSpec {
     Path(PathBuf),
     /// `-`
     Stdin,
+    /// `http://` or `https://`
+    Url(String),
 }
 
 /// `--build-context NAME=VALUE`, not looked at yet.
@@ -107,6 +121,15 @@ pub enum SecretSource {
     File(PathBuf),
     /// An environment variable; unset is empty.
     Env(String),
+}
+
+/// `--ssh` (SSH-1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SshAgent {
+    /// Its id.
+    pub id: String,
+    /// The socket of an agent, or files that hold keys.
+    pub paths: Vec<PathBuf>,
 }
 
 impl std::fmt::Debug for Secret {
@@ -179,6 +202,12 @@ pub enum BuildError {
     /// An output cannot be written.
     #[error(transparent)]
     Output(#[from] crate::output::OutputError),
+    /// A context or Dockerfile cannot be downloaded.
+    #[error(transparent)]
+    Download(#[from] crate::download::DownloadError),
+    /// A context in a git repository cannot be fetched.
+    #[error(transparent)]
+    Git(#[from] crate::git::Error),
     /// An image cannot be pushed.
     #[error(transparent)]
     Transfer(#[from] crate::transfer::Error),

@@ -10,6 +10,8 @@ use crate::store::Store;
 
 use super::check::description;
 use super::evaluate::{Extent, Purpose, plan_options, registry, resolver};
+use super::fetch::Fetcher;
+use super::known::Known;
 use super::{BuildError, Options, SourceText, source};
 
 /// What a target and the stages it needs take from outside.
@@ -61,15 +63,17 @@ pub struct Needed {
 /// As [`super::run()`] before its first step.
 pub fn outline(options: &Options, sink: &SharedSink) -> Result<Outline, BuildError> {
     let store = Arc::new(Store::open(&options.store)?);
-    let sources = source::open(options, &store)?;
+    let fetcher = Fetcher::idle(&store, options, sink)?;
+    let sources = source::open(options, &fetcher)?;
     let parsed = dockerfile::parse(&sources.bytes);
     let source = sources.text(&parsed.file.text);
     let failed = |diagnostics: Vec<Diagnostic>| BuildError::Dockerfile { source_text: source.clone(), diagnostics };
     if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         return Err(failed(parsed.diagnostics));
     }
-    let resolver = resolver(options, &store, &registry(options), Purpose::Evaluate, sink)?;
-    let plan = crate::plan::plan(&parsed.file, &plan_options(options, Extent::Target), &resolver)
+    let resolver = resolver(options, &store, &registry(options), Purpose::Evaluate, sources.locks(options)?, sink)?;
+    let known = Known { resolver: &resolver, fetcher: &fetcher, main: sources.time };
+    let plan = crate::plan::plan(&parsed.file, &plan_options(options, Extent::Target), &known)
         .map_err(|found| failed(found.errors))?;
     Ok(of_plan(&plan, &parsed.file, source))
 }

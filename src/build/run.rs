@@ -9,11 +9,13 @@ use crate::image::{Compression, Descriptor, Reference, Wire};
 use crate::output::{self, Image, OutputSpec};
 use crate::plan::Plan;
 use crate::progress::{self, Cancel, Event, SharedSink, TaskId};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::transfer::{self, Transfer};
 
 use super::evaluate::{Evaluation, Extent, Purpose, evaluate, registry, resolver};
+use super::fetch::Fetcher;
 use super::inputs::Outside;
+use super::known::Known;
 use super::{BuildError, BuiltImage, Options, Outcome, SourceText};
 use super::{frontend, source};
 
@@ -29,8 +31,10 @@ const STAGES_PER_CORE: usize = 16;
 /// See [`BuildError`]; whatever fails, no output is left half-written.
 pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outcome, BuildError> {
     let began = Instant::now();
-    let store = Arc::new(Store::open(&options.store)?.stopped_by(cancel));
-    let sources = source::open(options, &store)?;
+    let failed = |source| StoreError::Io { path: options.store.clone(), source };
+    let store = Arc::new(Store::open(&options.store)?.stopped_by(cancel).attended().map_err(failed)?);
+    let fetcher = Fetcher::new(&store, options, sink, cancel)?;
+    let sources = source::open(options, &fetcher)?;
     let parsed = dockerfile::parse(&sources.bytes);
     let text = sources.text(&parsed.file.text);
     let failed = |diagnostics| BuildError::Dockerfile { source_text: text.clone(), diagnostics };
@@ -42,9 +46,10 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     }
     let threads = threads();
     let registry = registry(options);
-    let resolver = resolver(options, &store, &registry, Purpose::Build, sink)?;
+    let resolver = resolver(options, &store, &registry, Purpose::Build, sources.locks(options)?, sink)?;
+    let known = Known { resolver: &resolver, fetcher: &fetcher, main: sources.time };
     let Evaluation { plan, warnings, violation } =
-        evaluate(&parsed.file, options, Extent::Target, &sources.context, &resolver);
+        evaluate(&parsed.file, options, Extent::Target, &sources.context, &known);
     let plan = plan.map_err(&failed)?;
     if let Some(violation) = violation {
         return Err(failed(warnings.into_iter().chain([violation]).collect()));
@@ -54,7 +59,7 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     }
 
     let settings = settings(options, &plan, threads, sink);
-    let outside = Outside::new(&resolver, &store, &sources.context, &options.secrets, threads, sink)?;
+    let outside = Outside::new(&resolver, &fetcher, &sources.context, threads, sink);
     let result = exec::execute(&plan, &outside, &store, &settings, sink, cancel);
     // What a failed build has read need not be read again either.
     outside.remember();
@@ -93,6 +98,7 @@ fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -
         jobs: options.jobs.unwrap_or(threads * STAGES_PER_CORE),
         threads,
         no_cache: options.no_cache,
+        offline: options.offline,
         no_cache_filter: options.no_cache_filter.clone(),
         packing: Packing { compression, level: chosen.and_then(|output| output.level), threads },
         blobs: options.outputs.is_empty()
@@ -101,6 +107,8 @@ fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -
         hostname: hostname.cloned().unwrap_or_else(|| "buildkitsandbox".to_owned()),
         hosts: options.hosts.clone(),
         shm_size: options.shm_size,
+        limits: options.limits.clone(),
+        resources: options.resources.clone(),
         allow_network_host: options.allow_network_host,
         allow_insecure: options.allow_insecure,
         requested: options.platform.clone(),

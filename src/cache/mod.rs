@@ -8,9 +8,11 @@
 //! the same files, the steps after it still hit (early cutoff).
 
 mod content;
+mod inputs;
 mod key;
 mod record;
 
 pub use content::{base_content, layer_content, stack_content};
-pub use key::{Input, Key, Parent, Preimage};
+pub use inputs::{Input, Inputs, Listed};
+pub use key::{Key, Parent, Preimage};
 pub use record::{LayerRecord, Record};

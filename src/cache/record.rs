@@ -1,8 +1,10 @@
+use std::io::{self, Write};
+
 use serde::{Deserialize, Serialize};
 
 use crate::image::DiffId;
 
-use super::Preimage;
+use super::{Parent, Preimage};
 
 /// The layer that a step gave.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -27,19 +29,20 @@ pub struct Record {
 }
 
 impl Record {
-    /// The bytes of the record's file: two lines of JSON, the record, and what its key was made of. The second may be
-    /// megabytes long, and a hit needs the first only.
-    pub fn to_bytes(&self, preimage: &Preimage) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec(self).unwrap_or_default();
-        bytes.push(b'\n');
-        bytes.extend(preimage.to_json());
-        bytes
+    /// Writes the record's file: two lines of JSON, the record, and what its key was made of. The second may be megabytes
+    /// long, and a hit needs the first only.
+    pub fn write(&self, preimage: Option<&Preimage>, out: &mut dyn Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        out.write_all(b"\n")?;
+        if let Some(preimage) = preimage {
+            serde_json::to_writer(out, preimage)?;
+        }
+        Ok(())
     }
 
-    /// Reads a record; one that cannot be read counts as absent, since a cache may always miss.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let end = bytes.iter().position(|byte| *byte == b'\n')?;
-        serde_json::from_slice(&bytes[..end]).ok()
+    /// Reads the first line of a record; one that cannot be read counts as absent, since a cache may always miss.
+    pub fn from_line(line: &[u8]) -> Option<Self> {
+        serde_json::from_slice(line.strip_suffix(b"\n")?).ok()
     }
 
     /// Reads what the record's key was made of.
@@ -47,23 +50,40 @@ impl Record {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         serde_json::from_slice(&bytes[end + 1..]).ok()
     }
+
+    /// Reads what the step stands on, and passes over the rest of the preimage.
+    pub fn parent(bytes: &[u8]) -> Option<Parent> {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        serde_json::from_slice::<Below>(&bytes[end + 1..]).ok().map(|below| below.parent)
+    }
+}
+
+/// As much of a preimage as tells what a step stands on.
+#[derive(Deserialize)]
+struct Below {
+    parent: Parent,
 }
 
 #[cfg(test)]
 mod tests {
     use crate::image::Digest;
 
-    use super::super::Parent;
+    use super::super::{Inputs, Parent};
     use super::*;
 
     #[test]
     fn both_lines_are_read_back() {
         let layer = LayerRecord { diff_id: DiffId(Digest::of(b"x")), size: 5, content: "c".into() };
         let record = Record { text: "RUN a\nb".into(), created: -1, layer };
-        let preimage = Preimage::new("linux/amd64".into(), Parent::Scratch, "RUN".into(), vec![]);
-        let bytes = record.to_bytes(&preimage);
-        assert_eq!(Record::from_bytes(&bytes), Some(record));
+        let preimage =
+            Preimage::new("linux/amd64".into(), Parent::Scratch, "RUN".into(), Inputs::new(vec![], vec![]).unwrap());
+        let mut bytes = Vec::new();
+        record.write(Some(&preimage), &mut bytes).unwrap();
+        let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+        assert_eq!(Record::from_line(&bytes[..=end]), Some(record));
+        assert_eq!(Record::from_line(&bytes[..end]), None, "a line that was cut off");
         assert_eq!(Record::preimage(&bytes), Some(preimage));
-        assert_eq!(Record::from_bytes(b"damaged"), None);
+        assert_eq!(Record::parent(&bytes), Some(Parent::Scratch));
+        assert_eq!(Record::from_line(b"damaged\n"), None);
     }
 }

@@ -8,6 +8,11 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::foreign::{Ignored, Unsupported};
+use super::image_args::{
+    CopyArgs, HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, PinArgs, RmiArgs, SaveArgs,
+    TagArgs,
+};
+use super::upkeep_args::{DfArgs, PruneArgs, StoreVerb};
 
 const EXIT_CODES: &str = "Exit status: 0 done; 1 the arguments, the Dockerfile or one of its steps failed; 100 a defect of kiln; \
 102 disk or memory ran out; 130 stopped by a signal.";
@@ -42,8 +47,38 @@ pub(super) enum Verb {
     Push(PushArgs),
     /// Fetch an image from a registry into the store
     Pull(PullArgs),
+    /// Write the digests of the images that a Dockerfile names into it, or into a lock file
+    Pin(PinArgs),
+    /// Remove from the store what is out of use
+    Prune(PruneArgs),
+    /// Say what the store takes on the disk
+    Df(DfArgs),
+    /// Look after the store
+    Store(StoreVerb),
+    /// Copy an image between registries, layouts, archives and the store
+    Copy(CopyArgs),
+    /// Keep a user's password for a registry, once the registry has taken it
+    Login(LoginArgs),
+    /// Forget what is kept for a registry
+    Logout(LogoutArgs),
+    /// List the images of the store
+    Images(ImagesArgs),
+    /// Give an image of the store further names
+    Tag(TagArgs),
+    /// Take names from images of the store
+    Rmi(RmiArgs),
+    /// Tell all about images of the store
+    Inspect(InspectArgs),
+    /// Tell how an image of the store was made, instruction by instruction
+    History(HistoryArgs),
+    /// Write images of the store into one archive, or into a layout
+    Save(SaveArgs),
+    /// Put the images of an archive or layout into the store
+    Load(LoadArgs),
     /// Make a one-layer image in the store out of a root filesystem
     Import(ImportArgs),
+    /// Say what is likely wrong with Dockerfiles
+    Lint(Box<super::lint::LintArgs>),
     /// Put Dockerfiles into the usual layout; what they build stays the same to the byte
     Fmt(FmtArgs),
     /// Say how processes are isolated on this machine, and why not better
@@ -65,6 +100,19 @@ pub(super) enum ProgressMode {
     /// Nothing but the output of a step that fails
     #[value(alias = "none")]
     Quiet,
+}
+
+/// When the registry is asked.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum PullMode {
+    /// When the store has no such image
+    #[value(aliases = ["false", "0", "f"])]
+    Missing,
+    /// Always
+    #[value(aliases = ["true", "1", "t", "newer"])]
+    Always,
+    /// Never
+    Never,
 }
 
 /// Where the store is.
@@ -90,11 +138,11 @@ pub(super) struct RegistryArgs {
 
 #[derive(clap::Args, Debug)]
 pub(super) struct BuildArgs {
-    /// The build context: a directory, or `-` for an archive or a Dockerfile on standard input
+    /// The build context: a directory, a git repository, the URL of an archive or Dockerfile, or `-` for standard input
     #[arg(value_name = "CONTEXT", value_parser = path())]
     pub(super) context: PathBuf,
 
-    /// The Dockerfile; `-` reads standard input [default: CONTEXT/Dockerfile]
+    /// The Dockerfile, or its URL; `-` reads standard input [default: CONTEXT/Dockerfile]
     #[arg(short, long, value_name = "FILE", value_parser = path())]
     pub(super) file: Option<PathBuf>,
 
@@ -111,7 +159,8 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(super) build_arg: Vec<String>,
 
-    /// Say what a name in FROM or --from means: a directory, oci-layout://, docker-archive://, docker-image://, host:
+    /// Say what a name in FROM or --from means: a directory, a git repository, a URL, oci-layout://, docker-archive://,
+    /// docker-image://, host:
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) build_context: Vec<String>,
 
@@ -143,9 +192,18 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "STAGE", value_delimiter = ',')]
     pub(super) no_cache_filter: Vec<String>,
 
-    /// Ask the registry even for images that the store holds
+    /// When the registry is asked what an image is: missing, always or never [default: missing;
+    /// always where no value is given]
+    #[arg(long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "always", hide_possible_values = true)]
+    pub(super) pull: Option<PullMode>,
+
+    /// Fail where an image has its digest neither in the Dockerfile nor in its lock file
     #[arg(long)]
-    pub(super) pull: bool,
+    pub(super) locked: bool,
+
+    /// Fetch nothing: images and their layers have to be in the store
+    #[arg(long)]
+    pub(super) offline: bool,
 
     /// Network of RUN: default, none or host
     #[arg(long, value_name = "MODE", default_value = "default")]
@@ -163,9 +221,21 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "SIZE")]
     pub(super) shm_size: Option<String>,
 
+    /// Limit each process of RUN, for example nofile=1024:2048; may be repeated
+    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
+    pub(super) ulimit: Vec<String>,
+
+    /// Kill a RUN that takes longer, for example 90s or 1h30m
+    #[arg(long, value_name = "DURATION")]
+    pub(super) step_timeout: Option<String>,
+
     /// Give RUN --mount=type=secret a secret: id=ID[,src=FILE|,env=NAME]
     #[arg(long, value_name = "SPEC")]
     pub(super) secret: Vec<String>,
+
+    /// Give RUN --mount=type=ssh an agent: default, ID, ID=SOCKET or ID=KEY[,KEY...]
+    #[arg(long, value_name = "SPEC")]
+    pub(super) ssh: Vec<String>,
 
     /// How RUN is kept apart from the machine: auto, root, rootless, single-id, chroot or files
     #[arg(long, value_name = "RUNG", default_value = "auto")]
@@ -197,6 +267,11 @@ pub(super) struct BuildArgs {
     #[command(flatten)]
     pub(super) store: StoreArgs,
 
+    /// After the build, remove what has been out of use the longest until the store takes no more than
+    /// this; images that have names stay
+    #[arg(long, value_name = "SIZE")]
+    pub(super) store_budget: Option<String>,
+
     /// Same as --output type=docker
     #[arg(long)]
     pub(super) load: bool,
@@ -209,7 +284,38 @@ pub(super) struct BuildArgs {
     pub(super) unsupported: Unsupported,
 
     #[command(flatten)]
+    pub(super) resources: ResourceArgs,
+
+    #[command(flatten)]
     pub(super) ignored: Ignored,
+}
+
+/// Limits of each RUN as a whole.
+#[derive(clap::Args, Debug, Default)]
+pub(super) struct ResourceArgs {
+    /// Limit RUN as a whole: memory, memory-swap, cpu-shares, cpu-period, cpu-quota, cpuset-cpus or
+    /// cpuset-mems; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) resource: Vec<String>,
+
+    /// Put RUN into a cgroup below this one [default: the one that kiln runs in]
+    #[arg(long, value_name = "CGROUP")]
+    pub(super) cgroup_parent: Option<String>,
+
+    #[arg(short, long, hide = true)]
+    pub(super) memory: Option<String>,
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    pub(super) memory_swap: Option<String>,
+    #[arg(short, long, hide = true)]
+    pub(super) cpu_shares: Option<String>,
+    #[arg(long, hide = true)]
+    pub(super) cpu_period: Option<String>,
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    pub(super) cpu_quota: Option<String>,
+    #[arg(long, hide = true)]
+    pub(super) cpuset_cpus: Option<String>,
+    #[arg(long, hide = true)]
+    pub(super) cpuset_mems: Option<String>,
 }
 
 /// How a command that moves images shows what it does, and where they are.
@@ -300,10 +406,13 @@ pub(super) struct DoctorArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
 }
 
 /// Takes the empty path too: scripts pass empty values for what is not set, and the context has a message of its own.
-fn path() -> impl TypedValueParser<Value = PathBuf> {
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 

@@ -13,13 +13,14 @@ use super::failure::{Failure, Kind};
 use super::files::ResultFile;
 use super::progress::{Json, Plain, Quiet, Terminal};
 use super::surroundings::Surroundings;
-use super::{options, out, render, signals};
+use super::{options, out, prune, render, signals, values};
 
 /// `kiln build`.
 pub(super) fn run(args: &BuildArgs, around: Surroundings<'_>) -> Result<ExitCode, Failure> {
     let mode = options::progress(args, around)?;
     let call = Call::of(args)?;
     let options = options::build(args, around)?;
+    let budget = args.store_budget.as_deref().map(|text| values::size("--store-budget", text)).transpose()?;
     let metadata_file = ResultFile::at("--metadata-file", args.metadata_file.as_deref())?;
     if let Some(call) = call {
         return call.run(&options, &sink(mode)?, metadata_file);
@@ -47,6 +48,9 @@ pub(super) fn run(args: &BuildArgs, around: Surroundings<'_>) -> Result<ExitCode
         file.write(format!("{:#}\n", outcome.metadata).as_bytes())?;
     }
     tell(mode, &options, &outcome);
+    if let Some(budget) = budget {
+        prune::to_budget(&options.store, budget, mode)?;
+    }
     if let Some(id) = id.filter(|_| args.quiet) {
         out::stdout(&format!("{id}\n")).map_err(|error| Failure::machine("cannot write to standard output", &error))?;
     }

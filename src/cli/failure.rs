@@ -8,8 +8,11 @@ use serde_json::{Value, json};
 
 use crate::build::{BuildError, SourceText};
 use crate::dockerfile::{Diagnostic, Severity};
+use crate::images;
+use crate::registry;
 use crate::store::StoreError;
 use crate::transfer;
+use crate::upkeep;
 
 use super::{out, render};
 
@@ -106,6 +109,11 @@ impl Failure {
         Self::new(Kind::Interrupted, message, None)
     }
 
+    /// The user has broken it off.
+    pub(super) fn stopped() -> Self {
+        Self::new(Kind::Interrupted, "stopped".to_owned(), None)
+    }
+
     /// The same, said of the flag `name`.
     pub(super) fn about(self, name: &str) -> Self {
         Self { message: format!("{name} {}", self.message), ..self }
@@ -192,6 +200,14 @@ impl From<BuildError> for Failure {
             BuildError::Cancelled => Self::interrupted(),
             BuildError::Store(error) => Self::of(Kind::Store, chain(&error), &error),
             BuildError::Transfer(error) => Self::from(error),
+            BuildError::Git(error) => {
+                let failure = Self::of(Kind::Machine, chain(&error), &error);
+                Self { hint: error.help().map(str::to_owned).or(failure.hint), ..failure }
+            }
+            BuildError::Download(error) => {
+                let failure = Self::of(Kind::Machine, chain(&error), &error);
+                Self { hint: error.help().or(failure.hint), ..failure }
+            }
             other => Self::of(Kind::Machine, chain(&other), &other),
         }
     }
@@ -203,6 +219,35 @@ impl From<transfer::Error> for Failure {
             return Self::new(Kind::Interrupted, error.to_string(), None);
         }
         let failure = Self::of(Kind::Machine, chain(&error), &error);
+        Self { hint: error.help().or(failure.hint), ..failure }
+    }
+}
+
+impl From<registry::Error> for Failure {
+    fn from(error: registry::Error) -> Self {
+        Self::from(transfer::Error::Registry(error))
+    }
+}
+
+impl From<images::Error> for Failure {
+    fn from(error: images::Error) -> Self {
+        let kind = match error {
+            images::Error::Transfer(error) => return Self::from(error),
+            images::Error::Unknown { .. }
+            | images::Error::Ambiguous { .. }
+            | images::Error::Place { .. }
+            | images::Error::Name(_) => Kind::Usage,
+            images::Error::Store(_) => Kind::Store,
+            _ => Kind::Machine,
+        };
+        let failure = Self::of(kind, chain(&error), &error);
+        Self { hint: error.help().or(failure.hint), ..failure }
+    }
+}
+
+impl From<upkeep::Error> for Failure {
+    fn from(error: upkeep::Error) -> Self {
+        let failure = Self::of(Kind::Store, chain(&error), &error);
         Self { hint: error.help().or(failure.hint), ..failure }
     }
 }

@@ -10,8 +10,6 @@ pub(super) struct Unsupported {
     #[arg(long, hide = true)]
     pub(super) cache_to: Vec<String>,
     #[arg(long, hide = true)]
-    pub(super) ssh: Vec<String>,
-    #[arg(long, hide = true)]
     pub(super) attest: Vec<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) sbom: Option<String>,
@@ -20,12 +18,10 @@ pub(super) struct Unsupported {
     #[arg(long, hide = true)]
     pub(super) annotation: Vec<String>,
     #[arg(long, hide = true)]
-    pub(super) ulimit: Vec<String>,
-    #[arg(long, hide = true)]
     pub(super) policy: Vec<String>,
 }
 
-/// Flags that change nothing here (cli.md, rows marked N, and the limits of RUN marked o).
+/// Flags that change nothing here (cli.md, rows marked N).
 #[derive(clap::Args, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Ignored {
@@ -47,24 +43,6 @@ pub(super) struct Ignored {
     rm: bool,
     #[arg(long, hide = true)]
     force_rm: bool,
-    #[arg(short = 'm', long, hide = true)]
-    memory: Option<String>,
-    #[arg(long, hide = true)]
-    memory_swap: Option<String>,
-    #[arg(short = 'c', long, hide = true)]
-    cpu_shares: Option<String>,
-    #[arg(long, hide = true)]
-    cpu_period: Option<String>,
-    #[arg(long, hide = true)]
-    cpu_quota: Option<String>,
-    #[arg(long, hide = true)]
-    cpuset_cpus: Option<String>,
-    #[arg(long, hide = true)]
-    cpuset_mems: Option<String>,
-    #[arg(long, hide = true)]
-    resource: Vec<String>,
-    #[arg(long, hide = true)]
-    cgroup_parent: Option<String>,
 }
 
 impl Unsupported {
@@ -74,12 +52,10 @@ impl Unsupported {
         let given = [
             ("--cache-from", !self.cache_from.is_empty(), "keep the store (`--store`) between builds"),
             ("--cache-to", !self.cache_to.is_empty(), "keep the store (`--store`) between builds"),
-            ("--ssh", !self.ssh.is_empty(), "pass a key with `--secret`"),
             ("--attest", !self.attest.is_empty(), "leave it out"),
             ("--sbom", asks(&self.sbom), "pass `--sbom=false`"),
             ("--provenance", asks(&self.provenance), "pass `--provenance=false`"),
             ("--annotation", !self.annotation.is_empty(), "use `--label`"),
-            ("--ulimit", !self.ulimit.is_empty(), "set limits in the RUN itself"),
             ("--policy", !self.policy.is_empty(), "leave it out"),
         ];
         match given.into_iter().find(|(_, given, _)| *given) {
@@ -97,15 +73,6 @@ impl Ignored {
             ("--squash", self.squash),
             ("--stream", self.stream),
             ("--security-opt", !self.security_opt.is_empty()),
-            ("--memory", self.memory.is_some()),
-            ("--memory-swap", self.memory_swap.is_some()),
-            ("--cpu-shares", self.cpu_shares.is_some()),
-            ("--cpu-period", self.cpu_period.is_some()),
-            ("--cpu-quota", self.cpu_quota.is_some()),
-            ("--cpuset-cpus", self.cpuset_cpus.is_some()),
-            ("--cpuset-mems", self.cpuset_mems.is_some()),
-            ("--resource", !self.resource.is_empty()),
-            ("--cgroup-parent", self.cgroup_parent.is_some()),
         ];
         given.into_iter().filter_map(|(flag, given)| given.then_some(flag)).collect()
     }

@@ -4,19 +4,17 @@ use std::path::Path;
 
 use crate::bases;
 use crate::image::Platform;
-use crate::store::Store;
 
 use super::args::ImportArgs;
 use super::failure::Failure;
 use super::surroundings::Surroundings;
-use super::{options, out, values};
+use super::{out, session, values};
 
 /// `kiln import`.
 pub(super) fn run(args: &ImportArgs, around: Surroundings<'_>) -> Result<(), Failure> {
     let name = values::image_name(&args.name)?;
     let platform = args.platform.as_deref().map_or_else(|| Ok(Platform::host()), values::platform)?;
-    let store = Store::open(&options::store_dir(&args.store, around)?)
-        .map_err(|error| Failure::store("cannot open the store", &error))?;
+    let store = session::store(&args.store, around)?;
     let archive: Box<dyn Read + Send> = if args.archive == Path::new("-") {
         Box::new(io::stdin())
     } else {

@@ -5,22 +5,45 @@ mod booleans;
 mod build;
 mod call;
 mod config;
+mod copy;
+mod df;
 mod doctor;
 mod failure;
 mod files;
 mod fmt;
 mod foreign;
+mod history;
+mod image_args;
+mod images;
 mod import;
+mod inspect;
+mod limits;
+mod lint;
+mod load;
+mod login;
+mod logout;
 mod options;
 mod out;
+mod password;
+mod pin;
 mod progress;
+mod prune;
 mod pull;
 mod push;
+mod region;
 mod render;
+mod rmi;
+mod sarif;
+mod save;
 mod secret;
 mod session;
 mod signals;
+mod ssh;
+mod store;
 mod surroundings;
+mod table;
+mod tag;
+mod upkeep_args;
 mod values;
 
 use std::ffi::OsString;
@@ -32,6 +55,7 @@ use clap::{CommandFactory, Parser};
 
 use args::{Args, ProgressMode, PullArgs, PushArgs, Verb};
 use failure::{Failure, Form, Kind};
+use image_args::{CopyArgs, SaveArgs};
 use surroundings::Surroundings;
 
 use crate::sandbox;
@@ -41,9 +65,9 @@ fn become_root(verb: &Verb) {
     match verb {
         // What is wrong with the option is told with the others.
         Verb::Build(args) => sandbox::enter(values::isolation(&args.isolation).unwrap_or_default()),
-        Verb::Import(_) | Verb::Doctor(_) => sandbox::enter(None),
+        Verb::Import(_) | Verb::Doctor(_) | Verb::Prune(_) | Verb::Df(_) | Verb::Store(_) => sandbox::enter(None),
         // Blobs and texts as they are: nothing is unpacked.
-        Verb::Push(_) | Verb::Pull(_) | Verb::Fmt(_) => {}
+        _ => {}
     }
 }
 
@@ -64,7 +88,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Surroundings { variable: &|name| std::env::var_os(name), stdout_is_terminal: std::io::stdout().is_terminal() };
     let form = match &args.verb {
         Verb::Build(args) if options::progress(args, around).is_ok_and(|mode| mode == ProgressMode::Json) => Form::Json,
-        Verb::Push(PushArgs { transfer, .. }) | Verb::Pull(PullArgs { transfer, .. })
+        Verb::Push(PushArgs { transfer, .. })
+        | Verb::Pull(PullArgs { transfer, .. })
+        | Verb::Copy(CopyArgs { transfer, .. })
+        | Verb::Save(SaveArgs { transfer, .. })
             if transfer.progress == Some(ProgressMode::Json) =>
         {
             Form::Json
@@ -76,9 +103,24 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Build(args) => build::run(&args, around),
         Verb::Push(args) => push::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Pull(args) => pull::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Pin(args) => pin::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Prune(args) => prune::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Df(args) => df::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Store(args) => store::run(&args, around),
+        Verb::Copy(args) => copy::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Login(args) => login::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Logout(args) => logout::run(&args).map(|()| ExitCode::SUCCESS),
+        Verb::Images(args) => images::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Tag(args) => tag::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Rmi(args) => rmi::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Inspect(args) => inspect::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::History(args) => history::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Save(args) => save::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Load(args) => load::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Import(args) => import::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Lint(args) => lint::run(&args, around),
         Verb::Fmt(args) => Ok(fmt::run(&args)),
-        Verb::Doctor(args) => doctor::run(&args).map(|()| ExitCode::SUCCESS),
+        Verb::Doctor(args) => doctor::run(&args, around).map(|()| ExitCode::SUCCESS),
     }));
     match result.unwrap_or_else(|_| Err(Failure::internal())) {
         Ok(code) => code,

@@ -6,16 +6,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 
-use crate::build::{ContextSpec, DockerfileSpec, Options};
+use crate::bases::Pull;
+use crate::build::{ContextSpec, DockerfileSpec, Options, SshAgent};
 use crate::output::{self, OutputKind, OutputSpec};
 use crate::plan::Network;
 use crate::registry::Access;
+use crate::remote;
 
-use super::args::{BuildArgs, ProgressMode, RegistryArgs, StoreArgs};
+use super::args::{BuildArgs, ProgressMode, PullMode, RegistryArgs, StoreArgs};
 use super::config::Config;
 use super::failure::Failure;
 use super::surroundings::Surroundings;
-use super::{secret, values};
+use super::{limits, secret, ssh, values};
 
 /// A value, or what is wrong with it.
 pub(super) type Checked<T> = Result<T, Failure>;
@@ -60,6 +62,7 @@ pub(super) fn progress(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Pr
 /// Checks the arguments of `kiln build`.
 pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Options> {
     args.unsupported.refuse()?;
+    let context = context(&args.context)?;
     if args.no_cache && !args.no_cache_filter.is_empty() {
         let message = "--no-cache and --no-cache-filter cannot currently be used together";
         return Err(Failure::usage(message, Some("`--no-cache` alone runs every stage anew")));
@@ -67,10 +70,13 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
     let network = values::network(&args.network)?;
     let allowed = values::entitlements(&args.allow)?;
     Ok(Options {
-        context: context(&args.context)?,
+        context,
         dockerfile: match given(args.file.as_deref()) {
             None => DockerfileSpec::Default,
             Some(path) if path == Path::new("-") => DockerfileSpec::Stdin,
+            Some(path) if path.to_str().is_some_and(remote::is_url) => {
+                DockerfileSpec::Url(path.to_string_lossy().into_owned())
+            }
             Some(path) => DockerfileSpec::Path(path.to_owned()),
         },
         store: store_dir(&args.store, around)?,
@@ -86,7 +92,14 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
         )?,
         no_cache: args.no_cache,
         no_cache_filter: args.no_cache_filter.clone(),
-        pull: args.pull,
+        pull: match args.pull {
+            _ if args.offline => Pull::Never,
+            Some(PullMode::Always) => Pull::Always,
+            Some(PullMode::Never) => Pull::Never,
+            Some(PullMode::Missing) | None => Pull::Missing,
+        },
+        locked: args.locked,
+        offline: args.offline,
         network,
         isolation: values::isolation(&args.isolation)?,
         jobs: match args.jobs {
@@ -97,11 +110,14 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
         },
         hosts: args.add_host.iter().map(|text| values::hosts(text)).collect::<Checked<Vec<_>>>()?.concat(),
         shm_size: args.shm_size.as_deref().map_or(Ok(0), |text| values::size("--shm-size", text))?,
+        limits: limits::limits(args)?,
+        resources: limits::resources(&args.resources)?,
         secrets: args.secret.iter().map(|text| secret::parse(text, around)).collect::<Checked<_>>()?,
+        agents: agents(args, around)?,
         // The reference's command line grants it with the flag.
         allow_network_host: allowed.network_host || network == Network::Host,
         allow_insecure: allowed.insecure,
-        registries: access(&args.registries, around)?,
+        registries: Access { offline: args.offline, ..access(&args.registries, around)? },
         now: now(),
     })
 }
@@ -111,7 +127,8 @@ fn given(path: Option<&Path>) -> Option<&Path> {
     path.filter(|path| !path.as_os_str().is_empty())
 }
 
-fn now() -> i64 {
+/// The time, in seconds since 1970.
+pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or_default()
 }
@@ -128,16 +145,34 @@ fn context(path: &Path) -> Checked<ContextSpec> {
         return Ok(ContextSpec::Directory(path.to_owned()));
     }
     let text = path.to_string_lossy();
-    let remote = ["http://", "https://", "git://", "ssh://", "git@", "github.com/"];
-    if remote.iter().any(|start| text.starts_with(start)) {
-        return Ok(ContextSpec::Remote(text.into_owned()));
+    let wrong = |error: remote::GitReferenceError| Failure::usage(error.to_string(), None);
+    if let Some(remote) = remote::context(&text).map_err(wrong)? {
+        return Ok(ContextSpec::Remote(remote));
     }
     let hint = if path.exists() {
         "the context is a directory; a Dockerfile is named with `-f`"
     } else {
-        "the context is a directory, or `-`"
+        "the context is a directory, a URL, or `-`"
     };
     Err(Failure::usage(format!("unable to prepare context: path \"{text}\" not found"), Some(hint)))
+}
+
+/// `--ssh`; the agent `default` need not be named where a context comes by ssh and there is one (SSH-2).
+fn agents(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Vec<SshAgent>> {
+    let mut agents = args.ssh.iter().map(|text| ssh::parse(text, around)).collect::<Checked<Vec<_>>>()?;
+    let named = args.build_context.iter().filter_map(|text| text.split_once('=').map(|(_, value)| value));
+    let by_ssh = |text: &str| {
+        matches!(remote::context(text), Ok(Some(remote::Source::Git(reference))) if reference.is_ssh())
+            && !Path::new(text).is_dir()
+    };
+    let is_there = || around.path("SSH_AUTH_SOCK").is_some_and(|path| path.exists());
+    if agents.iter().all(|agent| agent.id != "default")
+        && args.context.to_str().into_iter().chain(named).any(by_ssh)
+        && is_there()
+    {
+        agents.push(ssh::parse("default", around)?);
+    }
+    Ok(agents)
 }
 
 fn outputs(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Vec<OutputSpec>> {
@@ -169,7 +204,7 @@ fn outputs(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Vec<OutputSpec
 }
 
 /// `NAME[=VALUE]`; without a value the environment's counts, and without that the argument is dropped.
-fn build_args(given: &[String], around: Surroundings<'_>) -> BTreeMap<String, String> {
+pub(super) fn build_args(given: &[String], around: Surroundings<'_>) -> BTreeMap<String, String> {
     let from_environment = |name: &str| (around.variable)(name).and_then(|value| value.into_string().ok());
     let mut args = BTreeMap::new();
     for text in given {
@@ -205,6 +240,8 @@ mod tests {
         let value = match name {
             "HOME" => "/nonexistent",
             "FROM_ENV" => "value",
+            // Any file that is there.
+            "SSH_AUTH_SOCK" => "/proc/self/stat",
             "SOURCE_DATE_EPOCH" => "7",
             "EMPTY" | "KILN_STORE" | "DOCKER_DEFAULT_PLATFORM" => "",
             "BUILDKIT_PROGRESS" => "RAWJSON",
@@ -255,7 +292,7 @@ mod tests {
         for (line, want) in [
             ("-", ContextSpec::Stdin),
             (".", ContextSpec::Directory(".".into())),
-            ("https://example.test/x.git", ContextSpec::Remote("https://example.test/x.git".into())),
+            ("https://h/x.tar.gz", ContextSpec::Remote(remote::Source::Url("https://h/x.tar.gz".into()))),
         ] {
             assert_eq!(options(line).unwrap().context, want, "{line}");
         }
@@ -268,9 +305,24 @@ mod tests {
             (".", DockerfileSpec::Default),
             ("--file= .", DockerfileSpec::Default),
             ("-f - .", DockerfileSpec::Stdin),
+            ("-f https://h/Dockerfile .", DockerfileSpec::Url("https://h/Dockerfile".into())),
             ("-f a/b .", DockerfileSpec::Path("a/b".into())),
         ] {
             assert_eq!(options(line).unwrap().dockerfile, want, "{line}");
+        }
+    }
+
+    #[test]
+    fn ssh_2_a_context_by_ssh_brings_the_agent() {
+        for (line, want) in [
+            ("git@h:x", 1),
+            ("--build-context a=ssh://h/x .", 1),
+            ("--ssh default=/a git@h:x", 1),
+            ("--ssh other=/a git@h:x", 2),
+            ("https://h/x.git", 0),
+            (".", 0),
+        ] {
+            assert_eq!(options(line).unwrap().agents.len(), want, "{line}");
         }
     }
 
@@ -297,9 +349,26 @@ mod tests {
 
     #[test]
     fn cli_repeated_flags_last_one_wins() {
-        let options = options("--target a --target b --no-cache --no-cache=false --pull --pull .").unwrap();
+        let options = options("--target a --target b --no-cache --no-cache=false --pull=never --pull .").unwrap();
         assert_eq!(options.target.as_deref(), Some("b"));
-        assert!(!options.no_cache && options.pull);
+        assert!(!options.no_cache && options.pull == Pull::Always);
+    }
+
+    #[test]
+    fn cli_forms_of_pull() {
+        for (line, want) in [
+            (".", Pull::Missing),
+            ("--pull .", Pull::Always),
+            ("--pull=true .", Pull::Always),
+            ("--pull=newer .", Pull::Always),
+            ("--pull=false .", Pull::Missing),
+            ("--pull=missing .", Pull::Missing),
+            ("--pull=never .", Pull::Never),
+            ("--pull --offline .", Pull::Never),
+        ] {
+            assert_eq!(options(line).unwrap().pull, want, "{line}");
+        }
+        assert!(options("--offline .").unwrap().registries.offline);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use super::failure::Failure;
+
 /// Version of the JSON lines: the member `schema` of each. New events and members do not change it.
 const SCHEMA: u32 = 1;
 
@@ -14,6 +16,11 @@ pub(super) fn stdout(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// Writes the result of a command.
+pub(super) fn result(text: &str) -> Result<(), Failure> {
+    stdout(text).map_err(|error| Failure::machine("cannot write to standard output", &error))
 }
 
 /// Writes messages. Where they cannot be written nobody can be told.

@@ -1,8 +1,8 @@
 use super::args::PullArgs;
 use super::failure::Failure;
-use super::session::{Session, extent, print};
+use super::session::{Session, extent};
 use super::surroundings::Surroundings;
-use super::values;
+use super::{out, values};
 
 /// `kiln pull`: prints the digest of each image.
 pub(super) fn run(args: &PullArgs, around: Surroundings<'_>) -> Result<(), Failure> {
@@ -11,7 +11,7 @@ pub(super) fn run(args: &PullArgs, around: Surroundings<'_>) -> Result<(), Failu
     let session = Session::open(&args.transfer, around)?;
     for name in names {
         let pulled = session.end(session.transfer.pull(&name, &extent))?;
-        print(&pulled.digest.to_string())?;
+        out::result(&format!("{}\n", pulled.digest))?;
     }
     Ok(())
 }

@@ -7,14 +7,20 @@ use serde_json::{Value, json};
 
 use crate::build::SourceText;
 use crate::dockerfile::{Diagnostic, Severity};
+use crate::remote;
 
 /// Longest part of a line that is underlined.
 const MAX_UNDERLINED: usize = 2000;
 
 /// Whether standard error takes colours.
 pub(super) fn colours() -> bool {
+    colours_on(std::io::stderr().is_terminal())
+}
+
+/// Whether what may be a terminal takes colours.
+pub(super) fn colours_on(is_terminal: bool) -> bool {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    std::io::stderr().is_terminal() && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
+    is_terminal && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// A message about no place in a file.
@@ -47,10 +53,13 @@ fn diagnostic(source: &SourceText, found: &Diagnostic, colours: bool) -> String 
     let level = match found.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Info => Level::INFO,
+        Severity::Style => Level::INFO.with_name("style"),
     };
     let title = level.primary_title(&found.message);
     // The names of lint rules are for people to write down; those of errors are not.
-    let title = if found.severity == Severity::Warning { title.id(found.code) } else { title };
+    let is_rule = found.severity != Severity::Error || !found.code.starts_with("D-");
+    let title = if is_rule { title.id(&*found.code) } else { title };
     let mut group = Group::with_title(title);
     let place = Place::of(source, found);
     if let Some(place) = &place {
@@ -59,10 +68,9 @@ fn diagnostic(source: &SourceText, found: &Diagnostic, colours: bool) -> String 
             Some(label) => annotation.label(label.as_str()),
             None => annotation,
         };
-        let snippet = Snippet::source(&source.text[place.line_start..place.line_end])
-            .path(source.name.as_str())
-            .line_start(place.line)
-            .annotation(annotation);
+        // Logs have more readers than the Dockerfile.
+        let line = remote::in_source(&source.text[place.line_start..place.line_end]);
+        let snippet = Snippet::source(line).path(source.name.as_str()).line_start(place.line).annotation(annotation);
         group = group.element(snippet);
     }
     for note in &found.notes {
@@ -84,7 +92,7 @@ pub(super) fn diagnostic_json(source: &SourceText, found: &Diagnostic) -> Value 
     json!({
         "event": "diagnostic",
         "code": found.code,
-        "severity": match found.severity { Severity::Error => "error", Severity::Warning => "warning" },
+        "severity": found.severity.as_str(),
         "message": found.message,
         "file": source.name,
         "line": place.as_ref().map(|place| place.line),

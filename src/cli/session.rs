@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::image::{Descriptor, Platform, Reference};
+use crate::image::Platform;
 use crate::progress::{Cancel, SharedSink};
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::transfer::{Error, Extent, Transfer};
 
-use super::args::{ProgressMode, TransferArgs};
+use super::args::{ProgressMode, StoreArgs, TransferArgs};
 use super::failure::Failure;
 use super::surroundings::Surroundings;
-use super::{build, options, out, signals, values};
+use super::{build, options, signals, values};
 
 /// The store, and the way to registries.
 pub(super) struct Session {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     pub(super) transfer: Transfer,
     sink: SharedSink,
 }
@@ -25,7 +25,7 @@ impl Session {
     pub(super) fn open(args: &TransferArgs, around: Surroundings<'_>) -> Result<Self, Failure> {
         let mode = if args.quiet { ProgressMode::Quiet } else { args.progress.unwrap_or(ProgressMode::Auto) };
         let registry = Arc::new(Registry::new(options::access(&args.registries, around)?));
-        let store = Arc::new(Store::open(&options::store_dir(&args.store, around)?)?);
+        let store = Arc::new(store(&args.store, around)?);
         let cancel = Cancel::new().map_err(|error| Failure::machine("cannot prepare to be interrupted", &error))?;
         signals::watch(&cancel).map_err(|error| Failure::machine("cannot watch for signals", &error))?;
         let sink = build::sink(mode)?;
@@ -38,15 +38,20 @@ impl Session {
         self.sink.finish();
         result.map_err(Failure::from)
     }
+}
 
-    /// What `name` names in the store.
-    pub(super) fn stored(&self, name: &Reference) -> Result<Descriptor, Failure> {
-        let found = self.store.resolve(name).map_err(|error| Failure::store("cannot read the store", &error))?;
-        found.ok_or_else(|| {
-            let hint = "`kiln build -t` makes an image, `kiln pull` fetches one";
-            Failure::usage(format!("there is no image `{}` in the store", name.familiar()), Some(hint))
-        })
-    }
+/// The store alone. What is used of it stays while the command runs.
+pub(super) fn store(args: &StoreArgs, around: Surroundings<'_>) -> Result<Store, Failure> {
+    attended(unattended_store(args, around)?)
+}
+
+/// The store, for who takes things away from it.
+pub(super) fn unattended_store(args: &StoreArgs, around: Surroundings<'_>) -> Result<Store, Failure> {
+    Ok(Store::open(&options::store_dir(args, around)?)?)
+}
+
+fn attended(store: Store) -> Result<Store, Failure> {
+    store.attended().map_err(|error| Failure::store("cannot begin to work in the store", &error))
 }
 
 /// One platform, by default this machine's, or all of them.
@@ -56,9 +61,4 @@ pub(super) fn extent(platform: Option<&str>, all: bool) -> Result<Extent, Failur
         Some(text) => values::platform(text).map(Extent::Platform),
         None => Ok(Extent::Platform(Platform::host())),
     }
-}
-
-/// Prints a line of results.
-pub(super) fn print(line: &str) -> Result<(), Failure> {
-    out::stdout(&format!("{line}\n")).map_err(|error| Failure::machine("cannot write to standard output", &error))
 }

@@ -1,6 +1,7 @@
 //! Single values of flags, each with its own mistakes.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::build::NamedContext;
 use crate::dockerfile::suggest;
@@ -157,6 +158,31 @@ pub(super) fn size(flag: &str, text: &str) -> Checked<u64> {
     bytes.ok_or_else(|| Failure::usage(format!("{flag}: `{text}` is not a size"), Some("write for example `64m`")))
 }
 
+/// A length of time: numbers with the units s, m, h, d and w, such as `24h` or `1d12h`.
+pub(super) fn duration(flag: &str, text: &str) -> Checked<Duration> {
+    let wrong =
+        || Failure::usage(format!("{flag}: `{text}` is no length of time"), Some("write for example `24h` or `7d`"));
+    let (mut seconds, mut number) = (0_u64, String::new());
+    for c in text.chars() {
+        let unit = match c {
+            '0'..='9' => {
+                number.push(c);
+                continue;
+            }
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86400,
+            'w' => 7 * 86400,
+            _ => return Err(wrong()),
+        };
+        let count = number.parse::<u64>().map_err(|_| wrong())?;
+        seconds = count.checked_mul(unit).and_then(|more| seconds.checked_add(more)).ok_or_else(wrong)?;
+        number.clear();
+    }
+    if text.is_empty() || !number.is_empty() { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
+}
+
 /// `--registry-mirror`: `HOST[:PORT]`
 pub(super) fn mirror(text: &str) -> Checked<String> {
     let image = Reference::at_registry;
@@ -211,6 +237,23 @@ mod tests {
             ("99999999999g", None),
         ] {
             assert_eq!(size("--shm-size", text).ok(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn cli_lengths_of_time() {
+        for (text, want) in [
+            ("0s", Some(0)),
+            ("90s", Some(90)),
+            ("1h30m", Some(5400)),
+            ("7d", Some(604_800)),
+            ("", None),
+            ("5", None),
+            ("h", None),
+            ("1y", None),
+            ("99999999999999999999h", None),
+        ] {
+            assert_eq!(duration("--filter", text).ok().map(|time| time.as_secs()), want, "{text}");
         }
     }
 

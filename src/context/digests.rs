@@ -2,7 +2,7 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::rootfs::{Content, ContentDigest, File, Inode, Kind};
+use crate::rootfs::{Content, ContentDigest, File, Inode, Kept, Kind};
 
 /// Bytes read at once.
 const BUFFER: usize = 128 << 10;
@@ -57,6 +57,15 @@ fn digest(file: &File, buffer: &mut [u8]) -> io::Result<ContentDigest> {
             Ok(0) => break,
             Ok(count) => {
                 hasher.update(&buffer[..count]);
+                // A short read of a regular file that gave all of it has met its end.
+                if count < buffer.len() && hasher.count() == file.size {
+                    if count as u64 == file.size
+                        && let Some(kept) = Kept::new(&buffer[..count])
+                    {
+                        file.kept.get_or_init(|| kept);
+                    }
+                    break;
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(named(error)),

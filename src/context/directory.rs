@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags, open, openat};
+use rustix::io::Errno;
 
 use crate::rootfs::{Files, Kind, RootFs, RootPath, Time};
 use crate::snapshot::TreeFiles;
@@ -40,7 +42,7 @@ pub struct Context {
     index: Option<PathBuf>,
     /// When the walk began.
     begun: Time,
-    tracked: Vec<Tracked>,
+    tracked: Vec<Vec<Tracked>>,
     /// Files in the index that was there.
     indexed: usize,
 }
@@ -76,31 +78,51 @@ impl Context {
         &self.root
     }
 
+    fn tracked(&self) -> impl Iterator<Item = &Tracked> {
+        self.tracked.iter().flatten()
+    }
+
     /// Writes what is known by now, digests above all, to the index, aside and then in its place. Its directory must exist.
     /// Nothing is written when the index would only say the same again.
     pub fn remember(&self) -> io::Result<()> {
         let Some(index) = &self.index else { return Ok(()) };
-        let same = self.tracked.iter().all(|file| match file.memory {
+        let same = self.tracked().all(|file| match file.memory {
             Memory::Nothing => false,
             Memory::Stamp => digest(file).is_none(),
             Memory::Digest => true,
         });
-        if same && self.tracked.len() == self.indexed {
+        if same && self.tracked().count() == self.indexed {
             return Ok(());
         }
-        let mut files: Vec<_> = self
-            .tracked
-            .iter()
-            .map(|file| Remembered {
-                path: file.path.as_bytes(),
+        let mut directories = BTreeMap::<&[u8], Vec<Remembered<'_>>>::new();
+        for file in self.tracked() {
+            let (directory, name) = split(file.path.as_bytes());
+            directories.entry(directory).or_default().push(Remembered {
+                name,
                 stamp: file.stamp,
                 digest: digest(file),
                 xattrs: file.inode.meta.xattrs.iter().map(|(name, value)| (&**name, &**value)).collect(),
-            })
-            .collect();
-        files.sort_unstable_by_key(|file| file.path);
-        index::write(index, self.begun, files)
+            });
+        }
+        index::write(index, self.begun, directories)
     }
+}
+
+/// The path of the directory, and the name in it.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
+    }
+}
+
+/// All files of `dir`, without ignore rules and without remembering anything; `files` opens them by their paths below it.
+pub fn read_tree(dir: &Path, files: &Arc<dyn Files>, threads: usize) -> Result<RootFs, ContextError> {
+    let failure = |source: Errno| ContextError::Open { path: dir.to_owned(), source: source.into() };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let top = open(dir, flags, Mode::empty()).map_err(failure)?;
+    let harvest = Walk::new(&Patterns::default(), &Index::default(), files).run(top, threads)?;
+    Ok(assemble(harvest.found))
 }
 
 fn digest(file: &Tracked) -> Option<[u8; 32]> {
@@ -149,7 +171,7 @@ mod tests {
     }
 
     fn inodes(context: &Context) -> Vec<Arc<crate::rootfs::Inode>> {
-        context.tracked.iter().map(|file| Arc::clone(&file.inode)).collect()
+        context.tracked().map(|file| Arc::clone(&file.inode)).collect()
     }
 
     fn known(context: &Context, path: &str) -> bool {
@@ -212,7 +234,7 @@ mod tests {
         let rows: Vec<(&str, &str)> = files.iter().map(|(path, text)| (&**path, *text)).collect();
         let dir = tree(&rows);
         let context = open(dir.path(), "", None);
-        assert_eq!(context.tracked.len(), files.len());
+        assert_eq!(context.tracked().count(), files.len());
         for (path, _) in &files {
             assert!(get(&context, path).as_file().is_some());
         }

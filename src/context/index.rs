@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::rootfs::{ContentDigest, Time, Xattrs};
 
 /// Begins every index; the digit is the version of the format.
-const MAGIC: &[u8; 8] = b"kilnctx1";
+const MAGIC: &[u8; 8] = b"kilnctx2";
 /// Length of the digest that follows it, of all that comes after.
 const CHECKSUM: usize = 32;
 /// Kernels stamp files with the time of the last tick, at most this long ago.
@@ -28,8 +28,8 @@ pub(super) struct Stamp {
 /// One file of an index.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Remembered<'a> {
-    /// Path of the file in the context.
-    pub(super) path: &'a [u8],
+    /// Name of the file in its directory.
+    pub(super) name: &'a [u8],
     pub(super) stamp: Stamp,
     /// The digest that a file with this stamp has, if anyone has needed it.
     pub(super) digest: Option<[u8; 32]>,
@@ -38,11 +38,21 @@ pub(super) struct Remembered<'a> {
     pub(super) xattrs: Vec<(&'a [u8], &'a [u8])>,
 }
 
-/// What an earlier build has found out.
+/// What an earlier build has found out. A directory is read when the walk comes to it, so that an index of very many files
+/// takes no more than its bytes.
 #[derive(Debug, Default)]
 pub(super) struct Index<'a> {
     begun: Time,
-    files: HashMap<&'a [u8], Remembered<'a>>,
+    /// Files of all.
+    count: usize,
+    directories: HashMap<&'a [u8], &'a [u8]>,
+}
+
+/// What an index knows of the files of one directory, sorted by name.
+#[derive(Debug, Default)]
+pub(super) struct Known<'a> {
+    begun: Time,
+    files: Vec<Remembered<'a>>,
 }
 
 /// The index as it is in the file, after [`MAGIC`] and the checksum.
@@ -50,8 +60,10 @@ pub(super) struct Index<'a> {
 struct Body<'a> {
     /// When the walk began that gave the stamps.
     begun: Time,
+    count: usize,
+    /// Path of a directory, and its files, as [`Known`] has them.
     #[serde(borrow)]
-    files: Vec<Remembered<'a>>,
+    directories: Vec<(&'a [u8], &'a [u8])>,
 }
 
 impl Stamp {
@@ -104,23 +116,41 @@ impl<'a> Index<'a> {
             (blake3::hash(body).as_bytes() == checksum).then_some(body)
         });
         let Some(Ok(body)) = body.map(postcard::from_bytes::<Body<'a>>) else { return Self::default() };
-        Self { begun: body.begun, files: body.files.into_iter().map(|file| (file.path, file)).collect() }
+        Self { begun: body.begun, count: body.count, directories: body.directories.into_iter().collect() }
     }
 
     /// Number of files.
     pub(super) fn len(&self) -> usize {
-        self.files.len()
+        self.count
     }
 
-    /// What is known of the file at `path`, if it is sure to be what it was.
-    pub(super) fn get(&self, path: &[u8], stamp: &Stamp) -> Option<&Remembered<'a>> {
-        self.files.get(path).filter(|known| known.stamp == *stamp && stamp.is_older_than(self.begun))
+    /// What is known of the files in the directory at `path`.
+    pub(super) fn directory(&self, path: &[u8]) -> Known<'a> {
+        let bytes = self.directories.get(path).copied().unwrap_or_default();
+        Known { begun: self.begun, files: postcard::from_bytes(bytes).unwrap_or_default() }
     }
 }
 
-/// Writes an index of a walk that began at `begun`: a reader sees the old one or the new one.
-pub(super) fn write(path: &Path, begun: Time, files: Vec<Remembered<'_>>) -> io::Result<()> {
-    let body = postcard::to_stdvec(&Body { begun, files }).map_err(io::Error::other)?;
+impl<'a> Known<'a> {
+    /// What is known of the file `name`, if it is sure to be what it was.
+    pub(super) fn get(&self, name: &[u8], stamp: &Stamp) -> Option<&Remembered<'a>> {
+        let at = self.files.binary_search_by(|known| known.name.cmp(name)).ok()?;
+        self.files.get(at).filter(|known| known.stamp == *stamp && stamp.is_older_than(self.begun))
+    }
+}
+
+/// Writes an index of a walk that began at `begun`: a reader sees the old one or the new one. `directories` holds the files
+/// of each directory by its path.
+pub(super) fn write(path: &Path, begun: Time, directories: BTreeMap<&[u8], Vec<Remembered<'_>>>) -> io::Result<()> {
+    let count = directories.values().map(Vec::len).sum();
+    let mut encoded = Vec::with_capacity(directories.len());
+    for (directory, mut files) in directories {
+        files.sort_unstable_by_key(|file| file.name);
+        encoded.push((directory, postcard::to_stdvec(&files).map_err(io::Error::other)?));
+    }
+    let directories = encoded.iter().map(|(directory, files)| (*directory, files.as_slice())).collect();
+    let body = postcard::to_stdvec(&Body { begun, count, directories }).map_err(io::Error::other)?;
+    drop(encoded);
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(parent)?;
     file.write_all(MAGIC)?;
@@ -151,29 +181,31 @@ mod tests {
             (b"new", stamp(101, 1), false),
         ];
         let xattrs = vec![(&b"user.a"[..], &b"1"[..])];
-        let file = |path, stamp| Remembered { path, stamp, digest: Some([5; 32]), xattrs: xattrs.clone() };
-        let files = rows.iter().map(|(path, stamp, _)| file(*path, *stamp)).collect();
-        write(&path, begun, files).unwrap();
+        let file = |name, stamp| Remembered { name, stamp, digest: Some([5; 32]), xattrs: xattrs.clone() };
+        let files = rows.iter().map(|(name, stamp, _)| file(*name, *stamp)).collect();
+        write(&path, begun, BTreeMap::from([(&b"d"[..], files)])).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         let index = Index::parse(&bytes);
         assert_eq!(index.len(), rows.len());
+        assert!(index.directory(b"").files.is_empty());
+        let directory = index.directory(b"d");
         for (path, stamp, trusted) in rows {
-            let known = index.get(path, &stamp);
+            let known = directory.get(path, &stamp);
             assert_eq!(known.is_some(), trusted, "{path:?}");
             assert!(
                 known.is_none_or(|known| known.digest() == Some(ContentDigest([5; 32])) && known.xattrs().len() == 1)
             );
         }
         let touched = Stamp { inode: 8, ..stamp(99, 1) };
-        assert!(index.get(b"old", &touched).is_none());
+        assert!(directory.get(b"old", &touched).is_none());
     }
 
     #[test]
     fn sum_a_damaged_index_is_none() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("index");
-        let file = Remembered { path: b"f", stamp: stamp(1, 1), digest: Some([1; 32]), xattrs: Vec::new() };
-        write(&path, Time { seconds: 100, nanos: 0 }, vec![file]).unwrap();
+        let file = Remembered { name: b"f", stamp: stamp(1, 1), digest: Some([1; 32]), xattrs: Vec::new() };
+        write(&path, Time { seconds: 100, nanos: 0 }, BTreeMap::from([(&b""[..], vec![file])])).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();

@@ -21,7 +21,7 @@ mod trie;
 mod walk;
 
 pub use digests::digest_files;
-pub use directory::{Context, ContextError};
+pub use directory::{Context, ContextError, read_tree};
 pub use glob::ComponentGlob;
 pub use ignore_file::ignore_file;
 pub use patterns::{Patterns, Verdict};

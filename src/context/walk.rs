@@ -13,7 +13,7 @@ use crate::rootfs::{Files, Inode, Kind, RootPath};
 
 use super::assemble::{Child, Found};
 use super::enter::{Entered, Names, enter};
-use super::index::{Index, Stamp};
+use super::index::{Index, Known, Stamp};
 use super::{ContextError, Patterns, Verdict, entry};
 
 /// The kernel takes no longer paths, so what is deeper could not be read later.
@@ -48,15 +48,15 @@ pub(super) struct Walk<'a> {
     pub(super) index: &'a Index<'a>,
     /// Opens files by their path in the context.
     pub(super) files: &'a Arc<dyn Files>,
-    queue: Mutex<Queue>,
+    queue: Mutex<Queue<'a>>,
     ready: Condvar,
     /// Inodes with several names, by device and number.
     links: Mutex<HashMap<(u64, u64), Arc<Inode>>>,
 }
 
 #[derive(Default)]
-struct Queue {
-    tasks: Vec<Task>,
+struct Queue<'a> {
+    tasks: Vec<Task<'a>>,
     /// Threads that may still add tasks.
     busy: usize,
     /// The number of the next directory. A directory has a higher number than the one that holds it.
@@ -65,25 +65,33 @@ struct Queue {
 }
 
 /// One directory to look at, or a part of one.
-struct Task {
+struct Task<'a> {
     directory: usize,
     path: RootPath,
     verdict: Verdict,
-    work: Work,
+    work: Work<'a>,
 }
 
-enum Work {
+enum Work<'a> {
     /// Open it, and read its names.
     Enter { parent: Arc<OwnedFd>, name: CString },
     /// These entries of it.
-    Look { dir: Arc<OwnedFd>, names: Names },
+    Look { dir: Arc<OwnedFd>, names: Names, known: Arc<Known<'a>> },
 }
 
 /// What one thread has found.
 #[derive(Default)]
-pub(super) struct Harvest {
+struct Harvest {
+    found: Vec<Found>,
+    tracked: Vec<Tracked>,
+}
+
+/// What all have found.
+#[derive(Default)]
+pub(super) struct Walked {
     pub(super) found: Vec<Found>,
-    pub(super) tracked: Vec<Tracked>,
+    /// By thread: there may be a million, and to put them together would take as much room again.
+    pub(super) tracked: Vec<Vec<Tracked>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -100,7 +108,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Walks all below `root` on `threads` threads.
-    pub(super) fn run(&self, root: OwnedFd, threads: usize) -> Result<Harvest, ContextError> {
+    pub(super) fn run(&self, root: OwnedFd, threads: usize) -> Result<Walked, ContextError> {
         let work = Work::Enter { parent: Arc::new(root), name: c".".to_owned() };
         let task = Task { directory: 0, path: RootPath::root(), verdict: self.ignore.start(), work };
         *lock(&self.queue) = Queue { tasks: vec![task], next: 1, ..Queue::default() };
@@ -112,11 +120,11 @@ impl<'a> Walk<'a> {
             }
             harvests
         });
-        let mut all = Harvest::default();
+        let mut all = Walked::default();
         for harvest in harvests {
             let harvest = harvest?;
             all.found.extend(harvest.found);
-            all.tracked.extend(harvest.tracked);
+            all.tracked.push(harvest.tracked);
         }
         Ok(all)
     }
@@ -139,7 +147,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The newest task, so that few directories are open at a time; `None` when all is done.
-    fn take(&self) -> Option<Task> {
+    fn take(&self) -> Option<Task<'a>> {
         let mut queue = lock(&self.queue);
         loop {
             if queue.failed {
@@ -157,10 +165,10 @@ impl<'a> Walk<'a> {
     }
 
     /// Does one task: adds what it finds to `harvest`, and what is to be done below to the queue.
-    fn task(&self, task: Task, harvest: &mut Harvest) -> Result<(), ContextError> {
+    fn task(&self, task: Task<'a>, harvest: &mut Harvest) -> Result<(), ContextError> {
         let Task { directory, path, verdict, work } = task;
-        let (dir, mut names) = match work {
-            Work::Look { dir, names } => (dir, names),
+        let (dir, mut names, known) = match work {
+            Work::Look { dir, names, known } => (dir, names, known),
             Work::Enter { parent, name } => {
                 let mut found = Found::new(directory, verdict.excluded());
                 let (dir, names) = match enter(&parent, &name, &path).map_err(|error| failure(&path, error))? {
@@ -176,12 +184,12 @@ impl<'a> Walk<'a> {
                     }
                 };
                 harvest.found.push(found);
-                (Arc::new(dir), names)
+                (Arc::new(dir), names, Arc::new(self.index.directory(path.as_bytes())))
             }
         };
         let rest = names.split_off(names.len().min(CHUNK));
         if !rest.is_empty() {
-            let work = Work::Look { dir: Arc::clone(&dir), names: rest };
+            let work = Work::Look { dir: Arc::clone(&dir), names: rest, known: Arc::clone(&known) };
             self.add(vec![Task { directory, path: path.clone(), verdict: verdict.clone(), work }]);
         }
         let mut found = Found::new(directory, verdict.excluded());
@@ -202,7 +210,7 @@ impl<'a> Walk<'a> {
                 tasks.push(Task { directory: 0, path, verdict: below, work });
                 found.children.push((bytes, Child::Directory(0)));
             } else if !below.excluded()
-                && let Some(inode) = self.inode(dir.as_fd(), &name, path, harvest)?
+                && let Some(inode) = self.inode(dir.as_fd(), &name, path, &known, harvest)?
             {
                 found.children.push((bytes, Child::Inode(inode)));
             }
@@ -224,7 +232,7 @@ impl<'a> Walk<'a> {
         queue.next - count
     }
 
-    fn add(&self, tasks: Vec<Task>) {
+    fn add(&self, tasks: Vec<Task<'a>>) {
         if !tasks.is_empty() {
             lock(&self.queue).tasks.extend(tasks);
             self.ready.notify_all();
@@ -237,6 +245,7 @@ impl<'a> Walk<'a> {
         dir: BorrowedFd<'_>,
         name: &CStr,
         path: RootPath,
+        known: &Known<'_>,
         harvest: &mut Harvest,
     ) -> Result<Option<Arc<Inode>>, ContextError> {
         let stat = match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -247,7 +256,7 @@ impl<'a> Walk<'a> {
         let link = (stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino));
         let same = link.and_then(|link| lock(&self.links).get(&link).cloned());
         let stamp = Stamp::of(&stat);
-        let known = self.index.get(path.as_bytes(), &stamp);
+        let known = known.get(name.to_bytes(), &stamp);
         let inode = match same {
             Some(inode) => inode,
             None => match entry::inode(dir, name, &path, &stat, self.files, known) {

@@ -52,6 +52,24 @@ pub(super) fn owner(root: &RootFs, spec: &str, empty: bool) -> Result<Option<Own
     Ok(Some(owner))
 }
 
+/// The names in the owner `spec` that `/etc/passwd` and `/etc/group` do not have (M-11); none where these cannot be read, which is
+/// an error elsewhere.
+pub fn unknown_names(root: &RootFs, spec: &str) -> Vec<String> {
+    let mut halves = spec.splitn(2, ':').map(who);
+    let mut unknown = Vec::new();
+    if let Some(Who::Name(name)) = halves.next()
+        && passwd(root).is_ok_and(|known| known.iter().all(|entry| entry.name != name))
+    {
+        unknown.push(name.to_owned());
+    }
+    if let Some(Who::Name(name)) = halves.next()
+        && groups(root).is_ok_and(|known| known.iter().all(|entry| entry.name != name))
+    {
+        unknown.push(name.to_owned());
+    }
+    unknown
+}
+
 fn who(half: &str) -> Who<'_> {
     match half {
         // An empty half is 0, not a name: `www-data:` has group 0.

@@ -25,7 +25,7 @@ mod testing;
 #[cfg(test)]
 mod unpack_tests;
 
-pub use chown::needs_lookup;
+pub use chown::{needs_lookup, unknown_names};
 pub use destination::{Env, copy};
 pub use error::CopyError;
 pub use nearest::nearest;

@@ -47,6 +47,11 @@ impl Selection {
         self.parts.is_empty()
     }
 
+    /// How many names have what they name itself copied, not what is in it: all but directories.
+    pub fn names(&self) -> usize {
+        self.parts.iter().filter(|part| !part.node.is_directory()).count()
+    }
+
     /// The regular files of all, hard links more than once, so that they can be digested in parallel.
     pub fn files(&self) -> Vec<Arc<Inode>> {
         let mut files = Vec::new();
@@ -56,23 +61,21 @@ impl Selection {
         files
     }
 
-    /// What the key of a step counts of the files, one line an entry, sorted by name: the name as people know it,
-    /// a directory's with a slash after it, and a checksum of kind, mode, owner, attributes, link target and content,
-    /// but of no time (SUM-1 to SUM-9).
+    /// What the key of a step counts of the files: calls `visit` for each entry, always in the same order, with the name as
+    /// people know it, a directory's with a slash after it, and a checksum of kind, mode, owner, attributes, link target and
+    /// content, but of no time (SUM-1 to SUM-9).
     ///
     /// A single source is named from its last component on, so that the directory it lies in does not count
     /// (SUM-5). Reads the files whose digests are not known yet.
-    pub fn sums(&self) -> io::Result<Vec<(String, String)>> {
-        let mut sums = Vec::new();
+    pub fn each_sum(&self, visit: &mut dyn FnMut(&str, &str) -> io::Result<()>) -> io::Result<()> {
         for part in &self.parts {
             let shown = match part.path.split_last() {
                 Some((_, name)) if self.parts.len() == 1 => RootPath::root().join(name),
                 _ => part.path.clone(),
             };
-            collect_sums(&part.node, &shown, &mut sums)?;
+            each_sum(&part.node, &mut shown.to_string().split_off(1), visit)?;
         }
-        sums.sort();
-        Ok(sums)
+        Ok(())
     }
 }
 
@@ -84,22 +87,26 @@ fn collect_files(node: &Node, files: &mut Vec<Arc<Inode>>) {
     }
 }
 
-fn collect_sums(node: &Node, at: &RootPath, sums: &mut Vec<(String, String)>) -> io::Result<()> {
-    let mut name = at.to_string().split_off(1);
-    if node.is_directory() {
-        name.push('/');
+/// For `node`, which is called `name`, and all below it. `name` is the same afterwards.
+fn each_sum(node: &Node, name: &mut String, visit: &mut dyn FnMut(&str, &str) -> io::Result<()>) -> io::Result<()> {
+    let Node::Directory(directory) = node else { return visit(name, sum(node)?.to_hex().as_str()) };
+    let length = name.len();
+    name.push('/');
+    visit(name, sum(node)?.to_hex().as_str())?;
+    // The root has no name, and no slash before what is in it.
+    name.truncate(if length == 0 { 0 } else { length + 1 });
+    let inside = name.len();
+    for (child, node) in &directory.children {
+        name.push_str(&String::from_utf8_lossy(child));
+        each_sum(node, name, visit)?;
+        name.truncate(inside);
     }
-    sums.push((name, sum(node)?));
-    if let Node::Directory(directory) = node {
-        for (name, node) in &directory.children {
-            collect_sums(node, &at.join(name), sums)?;
-        }
-    }
+    name.truncate(length);
     Ok(())
 }
 
 /// SUM-1 to SUM-3. Everything of unknown length has its length before it, so that no two entries read alike.
-fn sum(node: &Node) -> io::Result<String> {
+fn sum(node: &Node) -> io::Result<blake3::Hash> {
     let mut hasher = blake3::Hasher::new();
     let mut sized = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -126,7 +133,7 @@ fn sum(node: &Node) -> io::Result<String> {
     for number in [numbers[0], numbers[1], mode.into(), (*uid).into(), (*gid).into()] {
         hasher.update(&number.to_le_bytes());
     }
-    Ok(hasher.finalize().to_hex().to_string())
+    Ok(hasher.finalize())
 }
 
 /// Whether an extended attribute is part of a checksum (SUM-1).
@@ -154,7 +161,14 @@ mod tests {
     }
 
     fn sums(root: &RootFs, text: &str) -> Vec<(String, String)> {
-        select(root, &op(text)).unwrap().sums().unwrap()
+        let mut sums = Vec::new();
+        let mut push = |name: &str, value: &str| {
+            sums.push((name.to_owned(), value.to_owned()));
+            Ok(())
+        };
+        select(root, &op(text)).unwrap().each_sum(&mut push).unwrap();
+        sums.sort();
+        sums
     }
 
     fn with_file(edit: impl FnOnce(&mut Inode)) -> RootFs {

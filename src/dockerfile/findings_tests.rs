@@ -82,7 +82,7 @@ fn d_1_to_d_15_findings_about_the_file() {
         (&long[13..], &["D-3", "D-2"]),
     ] {
         let found = parse(text.as_bytes()).diagnostics;
-        assert_eq!(found.iter().map(|found| found.code).collect::<Vec<_>>(), codes, "{text:.40?}");
+        assert_eq!(found.iter().map(|found| found.code.clone()).collect::<Vec<_>>(), codes, "{text:.40?}");
     }
 }
 
@@ -103,7 +103,7 @@ fn lex_43_an_unknown_name_is_answered_with_the_nearest_known_one() {
 fn diag_3_all_wrong_instructions_are_told_of() {
     let found = findings("FOO\nRUN ok\nUSER\n");
     assert_eq!(
-        found.iter().map(|found| (found.code, found.lines.unwrap().first)).collect::<Vec<_>>(),
-        [("D-7", 2), ("D-67", 4)]
+        found.iter().map(|found| (found.code.to_string(), found.lines.unwrap().first)).collect::<Vec<_>>(),
+        [("D-7".to_owned(), 2), ("D-67".to_owned(), 4)]
     );
 }

@@ -19,6 +19,7 @@ mod instructions;
 mod json;
 mod layout;
 mod lines;
+mod locate;
 mod parse;
 mod print;
 #[cfg(test)]
@@ -32,7 +33,7 @@ pub use ast::{
     ItemKind, Keyword, Lines, Onbuild, Pair, Source, Span, Word,
 };
 pub use csv::csv_fields;
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, Edit, Fix, Severity};
 #[cfg(test)]
 pub(crate) use grammar_tests::generated;
 pub use heredoc::{attach_heredocs, opens_alone};

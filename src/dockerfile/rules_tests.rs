@@ -215,7 +215,7 @@ fn onb_2_the_text_is_kept_with_its_heredocs() {
 fn onb_3_a_trigger_is_one_instruction() {
     assert_eq!(parse_trigger("RUN <<E\nx\nE").map(|run| run.keyword), Ok(Keyword::Run));
     for (text, code) in [("RUN a\nRUN b", "D-78"), ("", "D-78"), ("FETCH x", "D-7"), ("ENV A", "D-63")] {
-        assert_eq!(parse_trigger(text).map_err(|error| error.code).err(), Some(code), "{text:?}");
+        assert_eq!(parse_trigger(text).map_err(|error| error.code).err().as_deref(), Some(code), "{text:?}");
     }
 }
 

@@ -69,9 +69,9 @@ impl Job {
         let record = Record { text: self.text, created: self.created, layer };
         let by_history = self.preimage;
         let by_content = by_history.with_parent(content_parent(&by_history, &self.below)?);
-        for preimage in [&by_history, &by_content] {
-            store.put_step(&preimage.key().hex(), &record.to_bytes(preimage))?;
-        }
+        store.write_step(&by_history.key().hex(), |out| record.write(Some(&by_history), out))?;
+        // What is to be told of a miss stands in the other one.
+        store.write_step(&by_content.key().hex(), |out| record.write(None, out))?;
         store.put_step(&marker(&by_content), b"")?;
         drop(self.lock);
         Ok(())

@@ -1,19 +1,20 @@
 //! What steps read besides the state they start from.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::bases::BaseImage;
-use crate::cache::Input;
+use crate::cache::{self, Input, Listed};
 use crate::context::digest_files;
 use crate::copy::{self, CopyError, Selection, needs_lookup};
 use crate::dockerfile::Diagnostic;
-use crate::download;
-use crate::plan::{CopyFrom, CopyOp, CopySource, ImageId, MountFrom, MountKind, Op, Step};
-use crate::rootfs::{File, Inode, Kind, Meta, Node, RootFs, RootPath, Time};
+use crate::plan::{CopyFrom, CopyOp, ImageId, MountFrom, MountKind, Op, Step};
+use crate::rootfs::{Kind, Node, RootFs, RootPath};
+use crate::sandbox::Service;
 
+use super::sources::Sources;
 use super::state::State;
-use super::tree::Scratch;
 use super::{Build, ExecError};
 
 /// Gives a build what lies outside the plan.
@@ -26,19 +27,12 @@ pub trait Inputs: Sync {
     fn directory(&self, name: &str) -> io::Result<RootFs>;
     /// A secret's bytes; `None` when there is none of that id.
     fn secret(&self, id: &str) -> io::Result<Option<Vec<u8>>>;
+    /// What answers at the sockets of ssh mounts of this id; `None` when there is none.
+    fn agent(&self, id: &str) -> Option<Arc<dyn Service>>;
+    /// Where programs of this machine find the agent `default`, if there is one.
+    fn agent_socket(&self) -> io::Result<Option<PathBuf>>;
     /// Whether `path` is in the main build context's directory, but left out by its ignore rules.
     fn is_ignored(&self, path: &RootPath) -> bool;
-}
-
-/// Sources that no rung can read yet.
-pub(super) fn refuse(step: &Step, op: &CopyOp) -> Result<(), ExecError> {
-    for source in &op.sources {
-        if let CopySource::Git(name) = source {
-            let message = format!("ADD of a git repository is not supported yet: `{name}`");
-            return Err(ExecError::step("ADD-20", step, message));
-        }
-    }
-    Ok(())
 }
 
 impl Build<'_> {
@@ -72,34 +66,8 @@ impl Build<'_> {
         self.image_state(id).root().cloned()
     }
 
-    /// What a COPY or ADD selects. Files by URL are downloaded now: their content is a part of the key (KEY-2).
-    pub(super) fn selection(&self, step: &Step, op: &CopyOp) -> Result<Selection, ExecError> {
-        let failed = |error: io::Error| ExecError::io(step, "cannot read the files to copy from", &error);
-        let mut selection = Selection::default();
-        let mut root = None;
-        for (source, span) in op.sources.iter().zip(&op.spans) {
-            let found = match source {
-                CopySource::Path(path) => {
-                    let root = match &root {
-                        Some(root) => root,
-                        None => root.insert(self.copy_source(&op.from).map_err(failed)?),
-                    };
-                    copy::select_path(root, op, path).map_err(|error| {
-                        let span = if matches!(error, CopyError::Exclude { .. }) { step.span } else { *span };
-                        let found = Diagnostic::error(error.code(), span, step.lines, error.to_string());
-                        ExecError::Step(Box::new(self.with_way_out(found, &error, op, root)))
-                    })?
-                }
-                CopySource::Url(url) => self.download(step, op, url)?,
-                CopySource::Heredoc { .. } | CopySource::Git(_) => continue,
-            };
-            selection.append(found);
-        }
-        Ok(selection)
-    }
-
     /// Why a source is not there, where that can be guessed (D-87, DIAG-6).
-    fn with_way_out(&self, found: Diagnostic, error: &CopyError, op: &CopyOp, root: &RootFs) -> Diagnostic {
+    pub(super) fn with_way_out(&self, found: Diagnostic, error: &CopyError, op: &CopyOp, root: &RootFs) -> Diagnostic {
         let CopyError::NotFound(path) = error else { return found };
         let place = match op.from {
             CopyFrom::Context => "the build context",
@@ -120,50 +88,26 @@ impl Build<'_> {
         }
     }
 
-    fn download(&self, step: &Step, op: &CopyOp, url: &str) -> Result<Selection, ExecError> {
-        let failed = |error: io::Error| ExecError::io(step, "cannot keep a download", &error);
-        let scratch = Scratch::new(self.store).map_err(failed)?;
-        let host = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
-        let secret = |name: &str| self.inputs.secret(name).map_err(failed);
-        // ADD-11
-        let authorization = match secret(&format!("HTTP_AUTH_HEADER_{host}"))? {
-            Some(header) => Some(String::from_utf8_lossy(&header).trim().to_owned()),
-            None => secret(&format!("HTTP_AUTH_TOKEN_{host}"))?
-                .map(|token| format!("Bearer {}", String::from_utf8_lossy(&token).trim())),
-        };
-        let file = download::download(url, authorization.as_deref(), &scratch.dir().join("file"))
-            .map_err(|error| ExecError::step("ADD-11", step, error.to_string()))?;
-        if let Some(wanted) = &op.checksum
-            && *wanted != file.digest.to_string()
-        {
-            let message = format!("digest mismatch {}: {wanted}", file.digest);
-            return Err(ExecError::step("D-90", step, message));
-        }
-        let mtime = Time { seconds: file.modified, nanos: 0 };
-        let meta = Meta { mtime, ..Meta::with_mode(0o600) };
-        let content = File::at(scratch.files(), RootPath::clamped(b"file"), file.size);
-        let inode = Inode { meta, kind: Kind::File(content) };
-        Ok(Selection::of_file(&file.name, inode, op.unpack == Some(true)))
-    }
-
     /// What the key of `step` holds besides its definition and parent (KEY-2, KEY-7, KEY-8).
     pub(super) fn key_inputs(
         &self,
         step: &Step,
         state: &State,
-        selection: Option<&Selection>,
-    ) -> Result<Vec<Input>, ExecError> {
+        sources: Option<&Sources<'_>>,
+    ) -> Result<Reads, ExecError> {
         let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
-        let mut inputs = Vec::new();
+        let mut reads = Reads::default();
         match &step.op {
             Op::Copy(op) => {
-                if let Some(selection) = selection {
+                if let Some(sources) = sources {
+                    reads.list.extend(sources.commits());
+                    let selection = sources.files();
+                    self.tell_of_nothing(step, op, &selection);
                     digest_files(&selection.files(), self.settings.threads).map_err(failed)?;
-                    let sums = selection.sums().map_err(failed)?;
-                    inputs.extend(sums.into_iter().map(|(name, value)| Input { name, value }));
+                    reads.files(String::new(), selection.clone());
                 }
                 if op.chown.as_deref().is_some_and(needs_lookup) && !op.link {
-                    inputs.extend(user_files(state.root().map_err(failed)?).map_err(failed)?);
+                    reads.list.extend(user_files(state.root().map_err(failed)?).map_err(failed)?);
                 }
             }
             Op::Run(op) => {
@@ -175,17 +119,48 @@ impl Build<'_> {
                         continue;
                     }
                     let root = self.mount_source(from).map_err(failed)?;
-                    for (name, value) in self.tree_sums(&root, source).map_err(failed)? {
-                        inputs.push(Input { name: format!("{}: {name}", mount.target), value });
-                    }
+                    let shown = self.shown(&root, source).map_err(failed)?;
+                    reads.files(format!("{}: ", mount.target), shown);
                 }
             }
             Op::Workdir(op) if needs_lookup(&op.user) => {
-                inputs.extend(user_files(state.root().map_err(failed)?).map_err(failed)?);
+                reads.list.extend(user_files(state.root().map_err(failed)?).map_err(failed)?);
             }
             Op::Workdir(_) | Op::Meta(_) => {}
         }
-        Ok(inputs)
+        Ok(reads)
+    }
+}
+
+/// What a step reads besides its parent.
+#[derive(Default)]
+pub(super) struct Reads {
+    pub(super) list: Vec<Input>,
+    files: Vec<Box<dyn Listed>>,
+}
+
+/// Files that a step reads; what stands before their names.
+struct FilesOf(String, Selection);
+
+impl Reads {
+    /// Adds all files of `selection`, whose digests are known.
+    pub(super) fn files(&mut self, before: String, selection: Selection) {
+        self.files.push(Box::new(FilesOf(before, selection)));
+    }
+
+    /// All, with their digest.
+    pub(super) fn inputs(self) -> io::Result<cache::Inputs> {
+        cache::Inputs::new(self.list, self.files)
+    }
+}
+
+impl Listed for FilesOf {
+    fn each(&self, visit: &mut dyn FnMut(&str, &str) -> io::Result<()>) -> io::Result<()> {
+        let Self(before, selection) = self;
+        if before.is_empty() {
+            return selection.each_sum(visit);
+        }
+        selection.each_sum(&mut |name, value| visit(&format!("{before}{name}"), value))
     }
 }
 

@@ -2,20 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::cache::{Input, Parent, Preimage};
+use crate::cache::{Inputs, Parent, Preimage};
 use crate::image::Platform;
 use crate::plan::{CopyOp, CopySource, Mount, MountKind, RunOp, Sharing, WorkdirOp};
+use crate::remote::{GitReference, Mtime};
 
 use super::Settings;
 
 /// A RUN. Proxy arguments, secrets' values and cache mounts' contents are not in it (KEY-4).
-pub(super) fn run(
-    platform: &Platform,
-    parent: Parent,
-    op: &RunOp,
-    settings: &Settings,
-    inputs: Vec<Input>,
-) -> Preimage {
+pub(super) fn run(platform: &Platform, parent: Parent, op: &RunOp, settings: &Settings, inputs: Inputs) -> Preimage {
     let script = op.script.as_ref().map(|script| json!([script.path, String::from_utf8_lossy(&script.content)]));
     let definition = json!({
         "op": "run",
@@ -31,6 +26,8 @@ pub(super) fn run(
         // KEY-3: addresses do not count.
         "hosts": settings.hosts.iter().map(|host| &host.name).collect::<Vec<_>>(),
         "shm": settings.shm_size,
+        "cgroup": settings.resources.parent,
+        "ulimits": settings.limits.ulimits.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     Preimage::new(platform.to_string(), parent, definition.to_string(), inputs)
 }
@@ -53,7 +50,7 @@ fn mount(mount: &Mount) -> Value {
 }
 
 /// A COPY or ADD; `inputs` mark the sources, and the destination's user database where names must be looked up (KEY-8).
-pub(super) fn copy(platform: &Platform, parent: Parent, op: &CopyOp, inputs: Vec<Input>) -> Preimage {
+pub(super) fn copy(platform: &Platform, parent: Parent, op: &CopyOp, inputs: Inputs) -> Preimage {
     let sources: Vec<Value> = op
         .sources
         .iter()
@@ -61,7 +58,7 @@ pub(super) fn copy(platform: &Platform, parent: Parent, op: &CopyOp, inputs: Vec
             CopySource::Path(_) => json!("path"),
             CopySource::Heredoc { name, content } => json!(["heredoc", name, String::from_utf8_lossy(content)]),
             CopySource::Url(_) => json!("url"),
-            CopySource::Git(_) => json!("git"),
+            CopySource::Git(reference) => git(reference),
         })
         .collect();
     let definition = json!({
@@ -81,13 +78,21 @@ pub(super) fn copy(platform: &Platform, parent: Parent, op: &CopyOp, inputs: Vec
     Preimage::new(platform.to_string(), parent, definition.to_string(), inputs)
 }
 
+/// What counts of a repository besides its commit (KEY-2): where it is only as far as `.git` tells of it.
+fn git(reference: &GitReference) -> Value {
+    let keeps = reference.keep_git_dir == Some(true);
+    let place = keeps.then_some((&reference.url, &reference.wanted));
+    let by_commit = reference.mtime == Mtime::Commit;
+    json!(["git", reference.subdirectory, reference.submodules, by_commit, keeps, place])
+}
+
 /// WORKDIR (KEY-10).
 pub(super) fn workdir(
     platform: &Platform,
     parent: Parent,
     op: &WorkdirOp,
     epoch: Option<i64>,
-    inputs: Vec<Input>,
+    inputs: Inputs,
 ) -> Preimage {
     let definition = json!({ "op": "workdir", "path": op.path, "user": op.user, "epoch": epoch });
     Preimage::new(platform.to_string(), parent, definition.to_string(), inputs)
@@ -97,6 +102,7 @@ pub(super) fn workdir(
 mod tests {
     use crate::exec::{Packing, Settings};
     use crate::image::Compression;
+    use crate::sandbox::{Limits, Resources};
 
     use super::*;
 
@@ -106,12 +112,15 @@ mod tests {
             jobs: 1,
             threads: 1,
             no_cache: false,
+            offline: false,
             no_cache_filter: vec![],
             packing: Packing { compression: Compression::Gzip, level: None, threads: 1 },
             blobs: true,
             hostname: "h".into(),
             hosts: vec![],
             shm_size: 0,
+            limits: Limits::default(),
+            resources: Resources::default(),
             allow_network_host: false,
             allow_insecure: false,
             requested: None,
@@ -133,7 +142,7 @@ mod tests {
             script: None,
         };
         change(&mut op);
-        run(&Platform::host(), Parent::Scratch, &op, &settings(), vec![]).key().hex()
+        run(&Platform::host(), Parent::Scratch, &op, &settings(), Inputs::new(vec![], vec![]).unwrap()).key().hex()
     }
 
     #[test]

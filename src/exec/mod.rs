@@ -10,8 +10,10 @@ mod inputs;
 mod keys;
 mod layer;
 mod mounts;
+mod oddities;
 mod run;
 mod schedule;
+mod sources;
 mod stage;
 mod state;
 mod tree;
@@ -25,7 +27,7 @@ use std::time::Instant;
 use crate::image::{DiffId, ImageConfig, Platform};
 use crate::plan::{BaseRef, CopyFrom, ImageId, MountFrom, MountKind, Op, Plan};
 use crate::progress::{Cancel, Event, SharedSink, TaskId};
-use crate::sandbox::{self, HostEntry, Isolation};
+use crate::sandbox::{self, Cgroup, HostEntry, Isolation, Limits, Resources};
 use crate::store::Store;
 
 pub use error::ExecError;
@@ -48,6 +50,8 @@ pub struct Settings {
     pub threads: usize,
     /// `--no-cache`
     pub no_cache: bool,
+    /// `--offline`: nothing is fetched for ADD.
+    pub offline: bool,
     /// `--no-cache-filter`
     pub no_cache_filter: Vec<String>,
     /// How the image's new layers are compressed.
@@ -60,6 +64,10 @@ pub struct Settings {
     pub hosts: Vec<HostEntry>,
     /// Bytes of `/dev/shm`; 0 is the default.
     pub shm_size: u64,
+    /// What holds each process back.
+    pub limits: Limits,
+    /// What holds each step back as a whole.
+    pub resources: Resources,
     /// The entitlement `network.host`.
     pub allow_network_host: bool,
     /// The entitlement `security.insecure`.
@@ -114,6 +122,7 @@ struct Build<'a> {
     exported: Vec<bool>,
     isolation: OnceLock<Isolation>,
     overlays: OnceLock<bool>,
+    cgroup: OnceLock<Option<Cgroup>>,
     tasks: AtomicU32,
     cached: AtomicUsize,
     ran: AtomicUsize,
@@ -130,6 +139,7 @@ pub fn execute(
 ) -> Result<Built, ExecError> {
     refuse(plan, settings)?;
     unreachable_rung(plan, settings)?;
+    oddities::tell(plan, sink);
     let (result, failed) = Finisher::beside(settings.threads, store, |finisher| {
         let build = Build {
             plan,
@@ -144,6 +154,7 @@ pub fn execute(
             exported: exported(plan),
             isolation: OnceLock::new(),
             overlays: OnceLock::new(),
+            cgroup: OnceLock::new(),
             tasks: AtomicU32::new(1),
             cached: AtomicUsize::new(0),
             ran: AtomicUsize::new(0),
@@ -197,6 +208,19 @@ impl Build<'_> {
         }
         let room = self.store.temp_dir()?;
         Ok(*self.overlays.get_or_init(|| sandbox::can_overlay_in(self.isolation(), room.path()).is_ok()))
+    }
+
+    /// Where the cgroups of steps are made, if they have limits that can be had. That they cannot is no reason to fail: the
+    /// image is the same.
+    fn cgroup(&self) -> Option<&Cgroup> {
+        let open = || {
+            Cgroup::open(&self.settings.resources).unwrap_or_else(|why| {
+                let text = format!("limits of memory and processors are not enforced: {why}");
+                self.sink.event(Event::Warning(text));
+                None
+            })
+        };
+        self.cgroup.get_or_init(open).as_ref()
     }
 
     /// Begins a line of work that people see.
@@ -263,9 +287,8 @@ fn unreachable_rung(plan: &Plan, settings: &Settings) -> Result<(), ExecError> {
 fn refuse(plan: &Plan, settings: &Settings) -> Result<(), ExecError> {
     for step in plan.stages.iter().flat_map(|stage| &stage.steps) {
         match &step.op {
-            Op::Copy(op) => inputs::refuse(step, op)?,
             Op::Run(op) => run::refuse(step, op, settings)?,
-            Op::Workdir(_) | Op::Meta(_) => {}
+            Op::Copy(_) | Op::Workdir(_) | Op::Meta(_) => {}
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::dockerfile::Diagnostic;
 use crate::image::Digest;
 use crate::plan::{Mount, MountFrom, MountKind, RunOp, Sharing, Step};
 use crate::sandbox::{SandboxMount, SandboxMountKind};
@@ -50,8 +51,11 @@ impl Mounted {
                     _ => return Ok(()),
                 }
             }
-            // One that is required has been refused.
-            MountKind::Ssh { .. } => return Ok(()),
+            MountKind::Ssh { id, required, mode, uid, gid } => match build.inputs.agent(id) {
+                Some(service) => SandboxMountKind::Socket { service, mode: *mode, uid: *uid, gid: *gid },
+                None if *required => return Err(missing_agent(step, mount, id)),
+                None => return Ok(()),
+            },
         };
         self.mounts.push(SandboxMount { target: mount.target.clone(), kind, read_only: mount.read_only });
         Ok(())
@@ -66,7 +70,7 @@ impl Mounted {
         }
         let temp = Arc::new(build.store.temp_dir()?);
         let place = temp.join("bind");
-        snapshot::write(&root, &found.path, &place)?;
+        snapshot::write(&root, &found.path, &place, build.nodes())?;
         self.temps.push(temp);
         Ok(place)
     }
@@ -82,10 +86,11 @@ impl Mounted {
         };
         let mut identity = id.clone();
         if let Some(root) = &content {
-            for (name, sum) in build.tree_sums(root, source)? {
-                identity.push_str(&name);
-                identity.push_str(&sum);
-            }
+            build.shown(root, source)?.each_sum(&mut |name, sum| {
+                identity.push_str(name);
+                identity.push_str(sum);
+                Ok(())
+            })?;
         }
         let mut name = Digest::of(identity.as_bytes()).hex();
         match sharing {
@@ -103,6 +108,7 @@ impl Mounted {
                 }
             }
         }
+        build.store.use_mount(&name)?;
         let place = build.store.mount_dir(&name);
         let _one_at_a_time = build.store.lock(&format!("make-mount-{name}"))?;
         if place.exists() {
@@ -112,7 +118,7 @@ impl Mounted {
         let fresh = temp.join("cache");
         if let Some(root) = content {
             let found = root.resolve(source.as_bytes(), true).map_err(|error| io::Error::other(error.to_string()))?;
-            snapshot::write(&root, &found.path, &fresh)?;
+            snapshot::write(&root, &found.path, &fresh, build.nodes())?;
         } else {
             std::fs::create_dir(&fresh)?;
             snapshot::set_owner(&fresh, *uid, *gid)?;
@@ -138,6 +144,23 @@ pub(super) fn secret_variables(build: &Build<'_>, step: &Step, op: &RunOp) -> Re
     Ok(variables)
 }
 
+/// `SSH_AUTH_SOCK=` the first ssh mount, unless the step has set it (RUN-10, RUN-45).
+pub(super) fn agent_variable(op: &RunOp, env: &[String]) -> Option<String> {
+    const NAME: &str = "SSH_AUTH_SOCK=";
+    if env.iter().any(|variable| variable.starts_with(NAME)) {
+        return None;
+    }
+    let mut mounts = op.mounts.iter();
+    mounts.find(|mount| matches!(mount.kind, MountKind::Ssh { .. })).map(|mount| format!("{NAME}{}", mount.target))
+}
+
+/// RUN-45.
+fn missing_agent(step: &Step, mount: &Mount, id: &str) -> ExecError {
+    let message = format!("no ssh agent for the required ssh mount `{id}`");
+    let found = Diagnostic::error("RUN-45", mount.span, step.lines, message);
+    ExecError::Step(Box::new(found.help(format!("pass `--ssh {id}` for your agent, or `--ssh {id}=KEY`"))))
+}
+
 /// D-47.
 fn missing_secret(step: &Step, id: &str) -> ExecError {
     ExecError::step("D-47", step, format!("secret {id}: not found"))
@@ -145,12 +168,12 @@ fn missing_secret(step: &Step, id: &str) -> ExecError {
 }
 
 impl Build<'_> {
-    /// Content marks of what a mount shows.
-    pub(super) fn tree_sums(&self, root: &crate::rootfs::RootFs, path: &str) -> io::Result<Vec<(String, String)>> {
+    /// What a mount shows; nothing where there is nothing.
+    pub(super) fn shown(&self, root: &crate::rootfs::RootFs, path: &str) -> io::Result<crate::copy::Selection> {
         let found = root.resolve(path.as_bytes(), true).ok().and_then(|found| found.node);
-        let Some(node) = found else { return Ok(Vec::new()) };
+        let Some(node) = found else { return Ok(crate::copy::Selection::default()) };
         let selection = crate::copy::Selection::of_node(path, node);
         crate::context::digest_files(&selection.files(), self.settings.threads)?;
-        selection.sums()
+        Ok(selection)
     }
 }

@@ -3,16 +3,17 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::plan::{MountKind, Network, RunOp, Security, Step};
+use crate::plan::{Network, RunOp, Security, Step};
 use crate::progress::{Event, TaskId};
 use crate::rootfs::{Change, RootPath};
 use crate::rootfs::{Changes, Claims, File, Files, Inode, Kind, RootFs, users};
-use crate::sandbox::{self, Exit, Isolation, Process, Root, SandboxError, User};
-use crate::snapshot::{self, WorkTree};
+use crate::sandbox::{self, Exit, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, User};
+use crate::snapshot::{self, Nodes, WorkTree};
 use crate::store::TempDir;
 
-use super::mounts::{Mounted, secret_variables};
+use super::mounts::{Mounted, agent_variable, secret_variables};
 use super::stage::Made;
 use super::state::State;
 use super::tree::{Pinned, Scratch, Tree};
@@ -37,11 +38,6 @@ pub(super) fn refuse(step: &Step, op: &RunOp, settings: &Settings) -> Result<(),
     if op.security == Security::Insecure && !settings.allow_insecure {
         return Err(entitlement("security.insecure"));
     }
-    for mount in &op.mounts {
-        if let MountKind::Ssh { id, required: true, .. } = &mount.kind {
-            return Err(ExecError::step("ssh", step, format!("ssh mounts are not supported yet: `{id}`")));
-        }
-    }
     if settings.isolation == Some(Isolation::Files) {
         return Err(no_process(step));
     }
@@ -54,6 +50,11 @@ fn no_process(step: &Step) -> ExecError {
 }
 
 impl Build<'_> {
+    /// What becomes of devices in directories that a step sees: on the rung `chroot` no mount keeps it from opening them.
+    pub(super) fn nodes(&self) -> Nodes {
+        if self.isolation() == Isolation::Chroot { Nodes::Claimed } else { Nodes::Real }
+    }
+
     pub(super) fn run(
         &self,
         step: &Step,
@@ -109,8 +110,12 @@ impl Build<'_> {
         let found =
             users::run_user(root, &op.user).map_err(|error| ExecError::step("D-50", step, error.to_string()))?;
         let mounted = Mounted::of(self, step, op)?;
+        if self.isolation() == Isolation::Chroot {
+            self.warn_of_writable(&mounted);
+        }
         let mut env = [&op.env[..], &op.proxy_env[..]].concat();
         env.extend(secret_variables(self, step, op)?);
+        env.extend(agent_variable(op, &env));
         // RUN-10: what a container runtime adds.
         if !env.iter().any(|variable| variable.starts_with("HOME=")) {
             env.push(format!("HOME={}", found.home.as_deref().filter(|home| !home.is_empty()).unwrap_or("/")));
@@ -128,6 +133,8 @@ impl Build<'_> {
             no_network: op.network == Network::None,
             insecure: op.security == Security::Insecure,
             shm_size: self.settings.shm_size,
+            limits: &self.settings.limits,
+            cgroup: self.cgroup(),
             claims,
             cancel: self.cancel,
         };
@@ -135,20 +142,36 @@ impl Build<'_> {
         let exit = match sandbox::run(self.isolation(), &process, &mut output) {
             Ok(exit) => exit,
             Err(SandboxError::Cancelled) => return Err(ExecError::Cancelled),
+            Err(SandboxError::TimedOut(limit)) => return Err(timed_out(step, op, limit)),
             Err(error) => return Err(sandbox_failure(step, op, &error)),
         };
         let how = match exit {
             Exit::Code(0) => return Ok(()),
             Exit::Code(code) => format!("exit code: {code}"),
             Exit::Signal(signal) => format!("exit code: {} (killed by signal {signal})", 128 + signal),
+            Exit::OutOfMemory => "it ran out of memory".to_owned(),
         };
         let message = format!("process \"{}\" did not complete successfully: {how}", op.argv.join(" "));
         let failure = ExecError::step("D-51", step, message);
+        if exit == Exit::OutOfMemory {
+            let failure = failure.caused_by(&io::Error::from(io::ErrorKind::OutOfMemory));
+            return Err(failure.help("`--memory` sets how much memory a RUN may use"));
+        }
         if self.store.is_full() {
             let help = "the store's disk is full: free some space, or put the store elsewhere with `--store DIR`";
             return Err(failure.caused_by(&io::Error::from(io::ErrorKind::StorageFull)).help(help));
         }
         Err(failure)
+    }
+
+    /// Nothing makes a directory read-only where nothing can be mounted.
+    fn warn_of_writable(&self, mounted: &Mounted) {
+        let bound = |mount: &&SandboxMount| mount.read_only && matches!(mount.kind, SandboxMountKind::Bind(_));
+        for SandboxMount { target, .. } in mounted.mounts.iter().filter(bound) {
+            let text =
+                format!("the read-only mount on {target} takes writes with `--isolation=chroot`; none of them stays");
+            self.sink.event(Event::Warning(text));
+        }
     }
 
     /// The upper of an overlay becomes the layer's tree.
@@ -202,6 +225,12 @@ fn keep_files(changes: &mut Changes, kept: &Scratch) -> io::Result<()> {
     Ok(())
 }
 
+fn timed_out(step: &Step, op: &RunOp, limit: Duration) -> ExecError {
+    let command = op.argv.join(" ");
+    let message = format!("process \"{command}\" did not complete successfully: killed after {limit:?}");
+    ExecError::step("D-51", step, message).help("`--step-timeout` sets the time that a RUN may take")
+}
+
 fn sandbox_failure(step: &Step, op: &RunOp, error: &SandboxError) -> ExecError {
     match error {
         SandboxError::Exec { program, source } => {
@@ -217,6 +246,8 @@ fn sandbox_failure(step: &Step, op: &RunOp, error: &SandboxError) -> ExecError {
             }
             error
         }
+        SandboxError::Limit { .. } => ExecError::step("sandbox", step, error.to_string())
+            .help("lower it, or raise kiln's own with `ulimit -H` before it starts; more takes CAP_SYS_RESOURCE"),
         other => ExecError::step("sandbox", step, other.to_string()).caused_by(other),
     }
 }
@@ -236,7 +267,7 @@ impl WorkArea {
                 let temp = Arc::new(build.store.temp_dir()?);
                 let dir = temp.join("root");
                 std::fs::create_dir(&dir)?;
-                (WorkTree::materialise(root, &dir)?, temp)
+                (WorkTree::materialise(root, &dir, build.nodes())?, temp)
             }
         };
         Ok(&mut self.0.insert((tree, temp)).0)

@@ -1,3 +1,5 @@
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 /// How far a task of the graph has come.
@@ -11,11 +13,14 @@ enum State {
 struct Board<E> {
     states: Vec<State>,
     failed: Option<E>,
+    /// What a task panicked with.
+    panic: Option<Box<dyn Any + Send>>,
 }
 
 /// Runs tasks `0..needs.len()` on at most `jobs` threads, each after all tasks that it needs, lower numbers first
 /// where several could start. After the first failure no further task starts; that failure is returned once
-/// the running ones have ended.
+/// the running ones have ended. A panic counts as a failure, and goes on once they have: nobody waits for a task that
+/// will never be done.
 ///
 /// `needs` must hold no cycle: a task in one would never start, and is left out.
 pub(super) fn run_graph<E: Send>(
@@ -23,12 +28,12 @@ pub(super) fn run_graph<E: Send>(
     jobs: usize,
     run: &(dyn Fn(usize) -> Result<(), E> + Sync),
 ) -> Result<(), E> {
-    let board = Mutex::new(Board { states: vec![State::Waiting; needs.len()], failed: None });
+    let board = Mutex::new(Board { states: vec![State::Waiting; needs.len()], failed: None, panic: None });
     let changed = Condvar::new();
     let worker = || {
         let mut at = board.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if at.failed.is_some() {
+            if at.failed.is_some() || at.panic.is_some() {
                 return;
             }
             let ready = (0..needs.len()).find(|task| {
@@ -43,11 +48,13 @@ pub(super) fn run_graph<E: Send>(
             };
             at.states[task] = State::Running;
             drop(at);
-            let result = run(task);
+            let result = catch_unwind(AssertUnwindSafe(|| run(task)));
             at = board.lock().unwrap_or_else(PoisonError::into_inner);
             at.states[task] = State::Done;
-            if let Err(error) = result {
-                at.failed.get_or_insert(error);
+            match result {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => drop(at.failed.get_or_insert(error)),
+                Err(panic) => at.panic = Some(panic),
             }
             changed.notify_all();
         }
@@ -58,7 +65,11 @@ pub(super) fn run_graph<E: Send>(
         }
         worker();
     });
-    board.into_inner().unwrap_or_else(PoisonError::into_inner).failed.map_or(Ok(()), Err)
+    let board = board.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(panic) = board.panic {
+        resume_unwind(panic);
+    }
+    board.failed.map_or(Ok(()), Err)
 }
 
 #[cfg(test)]
@@ -95,6 +106,12 @@ mod tests {
         })
         .unwrap();
         assert!(most.into_inner() > 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "a defect")]
+    fn a_panic_ends_the_waiting_of_the_others() {
+        let _never = run_graph::<()>(&[vec![], vec![0], vec![0]], 3, &|_| panic!("a defect"));
     }
 
     #[test]

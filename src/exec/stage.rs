@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use crate::cache::{Parent, Preimage, Record};
+use crate::cache::{Input, Key, Parent, Preimage, Record};
 use crate::copy::{self, Selection};
 use crate::plan::{BaseRef, ImageId, Op, Plan, Stage, Step, WorkdirOp};
 use crate::progress::{Event, Outcome, TaskId};
@@ -12,7 +12,7 @@ use crate::rootfs::{Changes, RootFs, Time};
 use crate::store::LockGuard;
 
 use super::finish::{Job, content_parent, marker};
-use super::inputs::whole;
+use super::inputs::{Reads, whole};
 use super::layer::Layer;
 use super::run::WorkArea;
 use super::state::State;
@@ -118,15 +118,18 @@ impl Build<'_> {
         let root = self.inputs.directory(name)?;
         let selection = whole(&root);
         crate::context::digest_files(&selection.files(), self.settings.threads)?;
-        let inputs = selection.sums()?.into_iter().map(|(name, value)| crate::cache::Input { name, value }).collect();
-        let preimage = Preimage::new(stage.platform.to_string(), Parent::Independent, "directory".to_owned(), inputs);
+        let mut reads = Reads::default();
+        reads.files(String::new(), selection);
+        let (platform, inputs) = (stage.platform.to_string(), reads.inputs()?);
+        let preimage = Preimage::new(platform, Parent::Independent, "directory".to_owned(), inputs);
         let below = State::scratch();
-        if let Some(hit) = self.look_up(&preimage, &below, &preimage) {
+        let key = preimage.key();
+        if let Some(hit) = self.look_up(&key, &below, &key) {
             return Ok(hit.state);
         }
         let changes = root.changes_since(&RootFs::empty())?;
         let layer = Layer::fresh(self.store, changes, None);
-        let state = State::with_root(&below, layer.clone(), Parent::Step(preimage.key()), root);
+        let state = State::with_root(&below, layer.clone(), Parent::Step(key), root);
         let packing = self.settings.blobs.then_some(self.settings.packing);
         let (text, created) = (format!("FROM {name}"), self.settings.now);
         self.finisher.submit(Job { layer, below, preimage, text, created, lock: None, packing });
@@ -142,19 +145,23 @@ impl Build<'_> {
         task: TaskId,
     ) -> Result<After, ExecError> {
         let stage = &self.plan.stages[index];
-        let selection = match &step.op {
-            Op::Copy(op) => Some(self.selection(step, op)?),
+        let sources = match &step.op {
+            Op::Copy(op) => Some(self.sources(step, op, task)?),
             _ => None,
         };
-        let inputs = self.key_inputs(step, state, selection.as_ref())?;
-        let preimage = self.preimage(stage, step, state, inputs);
-        let lock = match self.cached(stage, step, state, &preimage, task)? {
+        let reads = self.key_inputs(step, state, sources.as_ref())?;
+        let preimage = self.preimage(stage, step, state, reads)?;
+        let key = preimage.key();
+        let lock = match self.cached(stage, step, state, &preimage, &key, task)? {
             Ok(hit) => return Ok(hit),
             Err(lock) => lock,
         };
-        let made = match (&step.op, &selection) {
+        let made = match (&step.op, sources) {
             (Op::Run(op), _) => self.run(step, op, state, area, task)?,
-            (Op::Copy(op), Some(selection)) => self.copy(step, op, selection, state)?,
+            (Op::Copy(op), Some(sources)) => {
+                let selection = self.fetch(step, op, sources)?;
+                self.copy(step, op, &selection, state)?
+            }
             (Op::Workdir(op), _) => self.workdir(step, op, state)?,
             (Op::Copy(_) | Op::Meta(_), _) => Made { changes: Changes::default(), tree: None },
         };
@@ -162,7 +169,7 @@ impl Build<'_> {
         let mut root = state.root().map_err(io)?.clone();
         root.apply(&made.changes).map_err(|path| io(io::Error::other(format!("{path} links to nothing"))))?;
         let layer = Layer::fresh(self.store, made.changes, made.tree);
-        let next = State::with_root(state, layer.clone(), Parent::Step(preimage.key()), root);
+        let next = State::with_root(state, layer.clone(), Parent::Step(key), root);
         let created = self.settings.now;
         self.finisher.submit(Job {
             layer,
@@ -183,25 +190,27 @@ impl Build<'_> {
         step: &Step,
         state: &Arc<State>,
         preimage: &Preimage,
+        key: &Key,
         task: TaskId,
     ) -> Result<Result<After, Option<LockGuard>>, ExecError> {
         if self.runs_anew(stage, step) {
             return Ok(Err(None));
         }
-        if let Some(hit) = self.look_up(preimage, state, preimage) {
+        if let Some(hit) = self.look_up(key, state, key) {
             return Ok(Ok(hit));
         }
         // A step that another build is just running is worth waiting for.
-        let name = format!("step-{}", preimage.key().hex());
+        let name = format!("step-{}", key.hex());
         let failed = |error: io::Error| ExecError::io(step, "cannot lock the step", &error);
         let lock = self.store.lock(&name).map_err(failed)?;
-        let mut hit = self.look_up(preimage, state, preimage);
+        let mut hit = self.look_up(key, state, key);
         if hit.is_none() && self.store.has_step(&marker(preimage)) {
             let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
             let by_content = preimage.with_parent(content_parent(preimage, state).map_err(failed)?);
-            hit = self.look_up(&by_content, state, preimage);
+            let content_key = by_content.key();
+            hit = self.look_up(&content_key, state, key);
             if hit.is_some() {
-                self.alias(&by_content, preimage);
+                self.alias(&content_key, key, preimage);
                 let text = "starts from the same files as before: nothing to do".to_owned();
                 self.sink.event(Event::Note { task, text });
             }
@@ -220,37 +229,38 @@ impl Build<'_> {
         asked && !matches!(step.op, Op::Workdir(_))
     }
 
-    fn preimage(&self, stage: &Stage, step: &Step, state: &State, inputs: Vec<crate::cache::Input>) -> Preimage {
+    fn preimage(&self, stage: &Stage, step: &Step, state: &State, mut reads: Reads) -> Result<Preimage, ExecError> {
         let parent = state.key.clone();
-        let mut preimage = match &step.op {
+        if let Some(clamp) = self.settings.clamp {
+            reads.list.push(Input { name: "latest time".to_owned(), value: clamp.to_string() });
+        }
+        let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
+        let inputs = reads.inputs().map_err(failed)?;
+        Ok(match &step.op {
             Op::Run(op) => keys::run(&stage.platform, parent, op, self.settings, inputs),
             Op::Copy(op) => keys::copy(&stage.platform, parent, op, inputs),
             Op::Workdir(op) => keys::workdir(&stage.platform, parent, op, self.plan.epoch, inputs),
             Op::Meta(_) => Preimage::new(stage.platform.to_string(), parent, String::new(), inputs),
-        };
-        if let Some(clamp) = self.settings.clamp {
-            preimage.inputs.push(crate::cache::Input { name: "latest time".to_owned(), value: clamp.to_string() });
-        }
-        preimage
+        })
     }
 
     /// A record under the key of `wanted` whose layer the store still holds.
-    fn look_up(&self, wanted: &Preimage, state: &Arc<State>, by_history: &Preimage) -> Option<After> {
-        let record = Record::from_bytes(&self.store.step(&wanted.key().hex()).ok()??)?;
+    fn look_up(&self, wanted: &Key, state: &Arc<State>, by_history: &Key) -> Option<After> {
+        let record = Record::from_line(&self.store.step_head(&wanted.hex()).ok()??)?;
         if !self.store.holds_layer(&record.layer.diff_id) {
             return None;
         }
         let layer = Layer::recorded(self.store, record.layer);
-        let state = State::on(state, layer, Parent::Step(by_history.key()));
+        let state = State::on(state, layer, Parent::Step(*by_history));
         Some(After { state, created: record.created, cached: true })
     }
 
     /// Lets a later build hit by history what this one hit by content.
-    fn alias(&self, by_content: &Preimage, by_history: &Preimage) {
-        let bytes = self.store.step(&by_content.key().hex()).ok().flatten();
-        if let Some(record) = bytes.and_then(|bytes| Record::from_bytes(&bytes)) {
+    fn alias(&self, by_content: &Key, by_history: &Key, preimage: &Preimage) {
+        let line = self.store.step_head(&by_content.hex()).ok().flatten();
+        if let Some(record) = line.and_then(|line| Record::from_line(&line)) {
             // A cache that cannot be written costs time later, not the build now.
-            let _best_effort = self.store.put_step(&by_history.key().hex(), &record.to_bytes(by_history));
+            let _best_effort = self.store.write_step(&by_history.hex(), |out| record.write(Some(preimage), out));
         }
     }
 
@@ -275,6 +285,7 @@ impl Build<'_> {
         let mut root = old.clone();
         copy::copy(&mut root, selection, op, &env)
             .map_err(|error| ExecError::step(error.code(), step, error.to_string()).caused_by(&error))?;
+        self.tell_of_copy(step, op, selection, (old, &root));
         let mut changes = root.changes_since(old).map_err(failed)?;
         self.clamp(&mut changes);
         Ok(Made { changes, tree: None })

@@ -115,7 +115,7 @@ pub(super) struct Scratch {
 #[derive(Debug)]
 struct ScratchFiles {
     files: TreeFiles,
-    _temp: Arc<TempDir>,
+    temp: Arc<TempDir>,
 }
 
 impl Scratch {
@@ -128,13 +128,18 @@ impl Scratch {
     pub(super) fn within(temp: &Arc<TempDir>, name: &str) -> io::Result<Self> {
         let dir = temp.join(name);
         std::fs::create_dir(&dir)?;
-        let files = Arc::new(ScratchFiles { files: TreeFiles::open(&dir)?, _temp: Arc::clone(temp) });
+        let files = Arc::new(ScratchFiles { files: TreeFiles::open(&dir)?, temp: Arc::clone(temp) });
         Ok(Self { dir, files })
     }
 
     /// The directory.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Opens files below `dir`, which lies in it, and keeps it.
+    pub(super) fn files_below(&self, dir: &Path) -> io::Result<Arc<dyn Files>> {
+        Ok(Arc::new(ScratchFiles { files: TreeFiles::open(dir)?, temp: Arc::clone(&self.files.temp) }))
     }
 
     /// Opens files in it, and keeps it.

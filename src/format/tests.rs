@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::dockerfile::{Dockerfile, ItemKind, Layout, LayoutLine, Parsed, generated, parse};
+use crate::dockerfile::{Dockerfile, ItemKind, Layout, LayoutLine, Parsed, Span, generated, parse};
 use crate::image::{ImageConfig, Platform, Reference};
 use crate::plan::{BaseError, Bases, Found, ImageId, Network, Op, PlanOptions, plan};
 
@@ -45,8 +45,10 @@ fn planned(file: &Dockerfile) -> String {
                 let of_stage = (&stage.name, &stage.base, &stage.platform, &stage.config, &stage.author);
                 let head = format!("{of_stage:?}");
                 let steps = stage.steps.iter_mut().map(|step| {
-                    if let Op::Copy(copy) = &mut step.op {
-                        copy.spans.clear();
+                    match &mut step.op {
+                        Op::Copy(copy) => copy.spans.clear(),
+                        Op::Run(run) => run.mounts.iter_mut().for_each(|mount| mount.span = Span::default()),
+                        Op::Workdir(_) | Op::Meta(_) => {}
                     }
                     format!("{:?} {:?}", step.created_by, step.op)
                 });

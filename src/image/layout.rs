@@ -12,6 +12,11 @@ pub fn rfc_3339(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
 }
 
+/// The time that a config or annotation writes, in seconds since 1970; `None` of what is no time.
+pub fn seconds_of(rfc_3339: &str) -> Option<i64> {
+    rfc_3339.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -25,6 +30,7 @@ mod tests {
             (i64::MAX, "1970-01-01T00:00:00Z"),
         ] {
             assert_eq!(rfc_3339(seconds), text, "{seconds}");
+            assert!(seconds_of(text) == Some(seconds) || seconds == i64::MAX, "{seconds}");
         }
     }
 }

@@ -12,7 +12,7 @@ mod reference;
 
 pub use config::{CreatedTime, Healthcheck, History, ImageConfig, RunConfig};
 pub use digest::{ChainId, DiffId, Digest, DigestError};
-pub use layout::{IMAGE_NAME, OCI_LAYOUT, REF_NAME, rfc_3339};
+pub use layout::{IMAGE_NAME, OCI_LAYOUT, REF_NAME, rfc_3339, seconds_of};
 pub use manifest::{Compression, Descriptor, Document, Index, Manifest, ManifestError, MediaType, Wire, platforms_of};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError};

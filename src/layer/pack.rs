@@ -123,6 +123,13 @@ impl Packer<'_> {
     }
 
     fn content(&mut self, file: &File) -> io::Result<()> {
+        if let Some(bytes) = file.kept.get().and_then(|kept| kept.take()) {
+            self.write_all(&bytes)?;
+            return pad(self, file.size);
+        }
+        if file.size == 0 && file.digest.get().is_some() {
+            return Ok(());
+        }
         let mut reader = file.content.open()?;
         let mut hasher = file.digest.get().is_none().then(blake3::Hasher::new);
         let mut left = file.size;

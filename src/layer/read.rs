@@ -52,6 +52,9 @@ pub fn unpack(reader: impl Read + Send, compression: Compression, diff_id: &Diff
     unpacker.finish()
 }
 
+/// Linux' `PATH_MAX`: it bounds the depth of trees, and the time that a path takes.
+const MAX_PATH: usize = 4096;
+
 struct Hashing<'a> {
     inner: Box<dyn Read + Send + 'a>,
     hash: Sha256,
@@ -123,6 +126,17 @@ impl Unpacker {
 
     /// The directory that `parent` leads to within this layer, made where it is missing (APPLY-1).
     fn make_parent(&mut self, parent: &RootPath) -> io::Result<RootPath> {
+        if parent.as_bytes().len() > MAX_PATH {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a layer has a path that is longer than any can be",
+            ));
+        }
+        if let Ok(found) = self.tree.resolve(parent.as_bytes(), true)
+            && found.node.as_ref().is_some_and(Node::is_directory)
+        {
+            return Ok(found.path);
+        }
         let mut at = RootPath::root();
         for name in parent.components() {
             let next = at.join(name);

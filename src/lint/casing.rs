@@ -1,9 +1,10 @@
 //! Upper and lower case of words, and blank lines: what the eye sees first.
 
-use crate::dockerfile::{Command, Instruction, Lines, Span};
+use crate::dockerfile::{Command, Dockerfile, Fix, Instruction, Lines, Span, Word};
 
 use super::Rule;
 use super::findings::Findings;
+use super::fixes;
 use super::written::Written;
 
 /// How a word is written.
@@ -24,6 +25,10 @@ impl Case {
             (true, true) => Self::Mixed,
         }
     }
+
+    fn of_word(self, word: &str) -> String {
+        if self == Self::Lower { word.to_lowercase() } else { word.to_uppercase() }
+    }
 }
 
 pub(super) fn check(written: &Written<'_>, findings: &mut Findings<'_>) {
@@ -33,7 +38,7 @@ pub(super) fn check(written: &Written<'_>, findings: &mut Findings<'_>) {
     }
     for instruction in written.globals.iter().copied().chain(written.in_stages()) {
         if instruction.empty_continuation {
-            empty_continuation(instruction, &written.file.text, findings);
+            empty_continuation(instruction, written.file, findings);
         }
     }
 }
@@ -47,33 +52,39 @@ fn instruction_words(written: &Written<'_>, findings: &mut Findings<'_>) {
         if Case::of(word) != majority {
             let span = Span::new(instruction.span.start, instruction.span.start + word.len());
             let message = format!("Command '{word}' should match the case of the command majority ({name})");
-            findings.add(Rule::ConsistentInstructionCasing, instruction, span, message);
+            let fix = Fix::replace(span, majority.of_word(word));
+            findings.add_with(Rule::ConsistentInstructionCasing, instruction, span, message, Some(fix));
         }
     }
 }
 
 fn from_as(from: &Instruction, written: &Written<'_>, findings: &mut Findings<'_>) {
-    let Command::From { image, name: Some(name), .. } = &from.command else { return };
+    let Command::From { name: Some(_), .. } = &from.command else { return };
     // The name is the last word of the line, and the keyword the one before it.
-    let Some(word) = from.original.split_whitespace().rev().nth(1) else { return };
+    let line = from.original.as_str();
+    let name = line.rfind(char::is_whitespace).map_or(line, |at| &line[at..]).trim_start();
+    let before = line[..line.len() - name.len()].trim_end();
+    let start = before.rfind(char::is_whitespace).map_or(0, |at| before.len() - before[at..].trim_start().len());
+    let word = &before[start..];
     let case = Case::of(&from.keyword_text);
     if case == Case::Mixed || case == Case::of(word) {
         return;
     }
-    let between = written.file.text.get(image.span.end..name.span.start).unwrap_or_default();
-    let span = between.find(word).map_or(from.span, |at| {
-        let start = image.span.end + at;
-        Span::new(start, start + word.len())
-    });
+    let whole = Word { text: from.original.clone(), span: from.span };
+    let span = written.file.locate(&whole, start..before.len());
+    let is_found = written.file.text.get(span.start..span.end) == Some(word);
     let message = format!("'{word}' and '{}' keywords' casing do not match", from.keyword_text);
-    findings.add(Rule::FromAsCasing, from, span, message);
+    let fix = is_found.then(|| Fix::replace(span, case.of_word(word)));
+    findings.add_with(Rule::FromAsCasing, from, span, message, fix);
 }
 
 /// It is told of at the last line of the instruction.
-fn empty_continuation(instruction: &Instruction, text: &str, findings: &mut Findings<'_>) {
+fn empty_continuation(instruction: &Instruction, file: &Dockerfile, findings: &mut Findings<'_>) {
+    let text = &file.text;
     let start = text[..instruction.span.end.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
     let span = Span::new(start.max(instruction.span.start), instruction.span.end);
     let lines = Lines { first: instruction.lines.last, last: instruction.lines.last };
     let message = format!("Empty continuation line found in: {}", instruction.original);
-    findings.add_on(Rule::NoEmptyContinuation, instruction, lines, span, message);
+    let fix = fixes::without_blank_lines(file, instruction);
+    findings.add_on(Rule::NoEmptyContinuation, instruction, lines, span, message, Some(fix));
 }

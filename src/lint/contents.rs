@@ -49,20 +49,25 @@ fn repeated(stage: &WrittenStage<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-fn secrets(instruction: &Instruction, findings: &mut Findings<'_>) {
-    let names: Vec<&Word> = match &instruction.command {
+/// The variables that an ARG or ENV defines.
+pub(super) fn defined(command: &Command) -> Vec<&Word> {
+    match command {
         Command::Arg(args) => args.iter().map(|arg| &arg.name).collect(),
         Command::Env(pairs) => pairs.iter().map(|pair| &pair.name).collect(),
-        _ => return,
-    };
-    for name in names.into_iter().filter(|name| is_secret(&name.text)) {
+        _ => Vec::new(),
+    }
+}
+
+fn secrets(instruction: &Instruction, findings: &mut Findings<'_>) {
+    for name in defined(&instruction.command).into_iter().filter(|name| is_secret(&name.text)) {
         let keyword = instruction.keyword;
         let message = format!("Do not use ARG or ENV instructions for sensitive data ({keyword} \"{}\")", name.text);
         findings.add(Rule::SecretsUsedInArgOrEnv, instruction, name.span, message);
     }
 }
 
-fn is_secret(name: &str) -> bool {
+/// Whether a variable of this name holds what nobody should see.
+pub(super) fn is_secret(name: &str) -> bool {
     let lower = name.to_lowercase();
     let has = |words: &[&str]| lower.split('_').any(|part| words.contains(&part));
     has(&SECRET) && !has(&HARMLESS)

@@ -4,6 +4,7 @@ use crate::dockerfile::{Command, Instruction, Keyword};
 
 use super::Rule;
 use super::findings::Findings;
+use super::fixes;
 use super::options::comment_value;
 use super::written::Written;
 
@@ -19,11 +20,13 @@ pub(super) fn check(written: &Written<'_>, findings: &mut Findings<'_>) {
                 let keyword = instruction.keyword;
                 let message =
                     format!("\"{keyword} key=value\" should be used instead of legacy \"{keyword} key value\" format");
-                findings.add(Rule::LegacyKeyValueFormat, instruction, instruction.span, message);
+                let fix = fixes::key_value(written.file, instruction);
+                findings.add_with(Rule::LegacyKeyValueFormat, instruction, instruction.span, message, fix);
             }
             Command::Maintainer(_) => {
                 let message = "Maintainer instruction is deprecated in favor of using label";
-                findings.add(Rule::MaintainerDeprecated, instruction, instruction.span, message);
+                let fix = fixes::maintainer(written.file, instruction);
+                findings.add_with(Rule::MaintainerDeprecated, instruction, instruction.span, message, fix);
             }
             _ => {}
         }

@@ -1,15 +1,23 @@
 //! What only evaluation shows, seen by `plan` in passing.
 
+use crate::dockerfile::Dockerfile;
 use crate::plan::{Remark, RemarkKind, Unknown};
 
 use super::Rule;
 use super::findings::Findings;
+use super::fixes;
 
-pub(super) fn check(remarks: &[Remark], findings: &mut Findings<'_>) {
+pub(super) fn check(file: &Dockerfile, remarks: &[Remark], findings: &mut Findings<'_>) {
     for remark in remarks {
         let Some(at) = findings.instruction(remark.lines.first) else { continue };
         for (rule, message) in judge(&remark.kind) {
-            findings.add(rule, at, remark.span, message);
+            let fix = match &remark.kind {
+                RemarkKind::Exposed(text) if rule == Rule::ExposeProtoCasing => {
+                    fixes::lower_case(file, remark.span, text, text.find('/').unwrap_or_default())
+                }
+                _ => None,
+            };
+            findings.add_with(rule, at, remark.span, message, fix);
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::dockerfile::{Diagnostic, Dockerfile, Instruction, Lines, Span};
+use crate::dockerfile::{Diagnostic, Dockerfile, Fix, Instruction, Lines, Span};
 
 use super::{CheckOptions, Rule};
 
@@ -25,7 +25,19 @@ impl<'a> Findings<'a> {
 
     /// A finding at `span` of an instruction.
     pub(super) fn add(&mut self, rule: Rule, at: &Instruction, span: Span, message: impl Into<String>) {
-        self.add_on(rule, at, at.lines, span, message);
+        self.add_on(rule, at, at.lines, span, message, None);
+    }
+
+    /// A finding with what mends it.
+    pub(super) fn add_with(
+        &mut self,
+        rule: Rule,
+        at: &Instruction,
+        span: Span,
+        message: impl Into<String>,
+        fix: Option<Fix>,
+    ) {
+        self.add_on(rule, at, at.lines, span, message, fix);
     }
 
     /// A finding on lines of its own.
@@ -36,9 +48,10 @@ impl<'a> Findings<'a> {
         lines: Lines,
         span: Span,
         message: impl Into<String>,
+        fix: Option<Fix>,
     ) {
         if self.options.has_on(rule, &CheckOptions::of_comments(at)) {
-            self.found.push(Diagnostic::warning(rule.name(), span, lines, message));
+            self.found.push(Diagnostic::warning(rule.name(), span, lines, message).fix(fix));
         }
     }
 

@@ -8,9 +8,16 @@ mod contents;
 mod definitions;
 mod evaluated;
 mod findings;
+mod fixes;
+#[cfg(test)]
+mod fixes_tests;
+pub mod hadolint;
 mod ignored;
+mod mend;
+mod offline;
 mod options;
 mod rule;
+mod shell;
 mod stage_names;
 #[cfg(test)]
 mod tests;
@@ -23,6 +30,8 @@ use crate::plan::{Remark, Stage};
 use findings::Findings;
 use written::Written;
 
+pub use mend::{Changed, Mended, mend};
+pub use offline::{Offline, offline};
 pub use options::CheckOptions;
 pub use rule::Rule;
 
@@ -47,7 +56,7 @@ pub fn lint(subject: Subject<'_>, options: &CheckOptions) -> Vec<Diagnostic> {
     stage_names::check(&written, &mut findings);
     definitions::check(&written, &mut findings);
     contents::check(&written, subject.stages, &mut findings);
-    evaluated::check(subject.remarks, &mut findings);
+    evaluated::check(subject.file, subject.remarks, &mut findings);
     if let Some(ignore) = subject.ignore {
         ignored::check(subject.stages, ignore, &mut findings);
     }
@@ -59,7 +68,7 @@ pub fn violation(findings: &[Diagnostic], options: &CheckOptions) -> Option<Diag
     if findings.is_empty() || !options.are_errors() {
         return None;
     }
-    let mut rules: Vec<&str> = findings.iter().map(|found| found.code).collect();
+    let mut rules: Vec<&str> = findings.iter().map(|found| &*found.code).collect();
     rules.sort_unstable();
     rules.dedup();
     let found = Diagnostic::nowhere("D-95", format!("lint violation found for rules: {}", rules.join(", ")));

@@ -7,6 +7,7 @@ use crate::image::Platform;
 
 use super::Rule;
 use super::findings::Findings;
+use super::fixes;
 use super::written::{Written, WrittenStage};
 
 pub(super) fn check(written: &Written<'_>, findings: &mut Findings<'_>) {
@@ -17,7 +18,8 @@ pub(super) fn check(written: &Written<'_>, findings: &mut Findings<'_>) {
         if let Some((name, as_written)) = stage.name(written.file) {
             if as_written.contains(char::is_uppercase) {
                 let message = format!("Stage name '{as_written}' should be lowercase");
-                findings.add(Rule::StageNameCasing, stage.from, span, message);
+                let fix = fixes::lower_case(written.file, span, as_written, 0);
+                findings.add_with(Rule::StageNameCasing, stage.from, span, message, fix);
             }
             if matches!(name, "scratch" | "context") {
                 let message = format!("Stage name should not use the same name as reserved stage \"{name}\"");
@@ -39,7 +41,8 @@ fn check_platform(word: &Word, stage: &WrittenStage<'_>, written: &Written<'_>, 
     if matches!(text, "$TARGETPLATFORM" | "${TARGETPLATFORM}") {
         let message =
             format!("Setting platform to predefined {text} in FROM is redundant as this is the default behavior");
-        findings.add(Rule::RedundantTargetPlatform, stage.from, word.span, message);
+        let fix = fixes::without_target_platform(written.file, stage.from);
+        findings.add_with(Rule::RedundantTargetPlatform, stage.from, word.span, message, fix);
     }
     if text.contains('$') {
         return;

@@ -10,7 +10,7 @@ use crate::plan::{BaseError, Bases, Found, ImageId, Network, PlanOptions, plan};
 use super::{CheckOptions, Subject, lint, violation};
 
 /// Images of any name; `shelled` has a SHELL, `arm` is for another platform, `triggers` has ONBUILD.
-struct Fake;
+pub(super) struct Fake;
 
 impl Bases for Fake {
     fn context(&self, _: &str, _: &Platform) -> Result<Option<Found>, BaseError> {

@@ -2,25 +2,23 @@
 
 use std::io;
 
-use crate::image::{Index, OCI_LAYOUT, Reference};
+use crate::image::{Index, OCI_LAYOUT};
 use crate::store::Store;
 
 use super::blobs::{blobs_of, while_checking};
 use super::index::{docker_manifest, entries};
 use super::place::Place;
 use super::tar_file::TarFile;
-use super::{Destination, OutputError, OutputKind, Stored};
+use super::{Bundle, Destination, OutputError, OutputKind};
 
 /// Writes the archive; `manifest.json` only for [`OutputKind::Docker`].
 pub(super) fn write(
-    stored: &Stored,
-    names: &[Reference],
-    created: i64,
+    bundles: &[Bundle],
     kind: OutputKind,
     destination: &Destination,
     store: &Store,
 ) -> Result<(), OutputError> {
-    let blobs = blobs_of(stored);
+    let blobs = blobs_of(bundles);
     let mut place = Place::open(destination)?;
     let result = while_checking(store, &blobs, || -> io::Result<()> {
         let mut tar = TarFile::new(&mut place);
@@ -30,9 +28,10 @@ pub(super) fn write(
             let name = format!("blobs/sha256/{}", blob.digest.hex());
             tar.file(&name, 0o444, &store.open_blob(&blob.digest)?, blob.size)?;
         }
-        tar.bytes("index.json", 0o644, &Index::of(entries(stored, names, created)).to_json())?;
+        let index = Index::of(bundles.iter().flat_map(entries).collect());
+        tar.bytes("index.json", 0o644, &index.to_json())?;
         if kind == OutputKind::Docker {
-            tar.bytes("manifest.json", 0o644, &docker_manifest(stored, names))?;
+            tar.bytes("manifest.json", 0o644, &docker_manifest(bundles))?;
         }
         tar.bytes("oci-layout", 0o444, OCI_LAYOUT)?;
         tar.finish()

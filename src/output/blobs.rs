@@ -4,19 +4,17 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::thread;
 
-use sha2::{Digest as _, Sha256};
-
-use crate::image::{Descriptor, Digest};
+use crate::image::Descriptor;
 use crate::store::Store;
 
-use super::Stored;
+use super::Bundle;
 
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 20;
 
-/// The blobs of an image, each once, sorted by digest.
-pub(super) fn blobs_of(stored: &Stored) -> Vec<Descriptor> {
-    let mut blobs: Vec<Descriptor> = stored.layers.iter().chain([&stored.config, &stored.manifest]).cloned().collect();
+/// The blobs of images, each once, sorted by digest.
+pub(super) fn blobs_of(bundles: &[Bundle]) -> Vec<Descriptor> {
+    let mut blobs: Vec<Descriptor> = bundles.iter().flat_map(|bundle| &bundle.blobs).cloned().collect();
     blobs.sort_by_key(|blob| blob.digest);
     blobs.dedup_by_key(|blob| blob.digest);
     blobs
@@ -39,22 +37,7 @@ pub(super) fn while_checking<E: From<io::Error>>(
 }
 
 fn check_blob(store: &Store, blob: &Descriptor) -> io::Result<()> {
-    let mut file = store.open_blob(&blob.digest)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; CHUNK];
-    let mut size = 0;
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => {
-                hash.update(&buffer[..count]);
-                size += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    if size == blob.size && Digest::from_bytes(hash.finalize().into()) == blob.digest {
+    if store.hash_blob(&blob.digest)? == (blob.digest, blob.size) {
         return Ok(());
     }
     store.drop_blob(&blob.digest);

@@ -6,28 +6,22 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::image::{Descriptor, Document, Index, OCI_LAYOUT, REF_NAME, Reference};
+use crate::image::{Descriptor, Document, Index, OCI_LAYOUT, REF_NAME};
 use crate::store::Store;
 
 use super::blobs::{blobs_of, copy_to_file, while_checking};
 use super::index::entries;
 use super::place::beside;
-use super::{OutputError, Stored};
+use super::{Bundle, OutputError};
 
 /// Writes the layout, or adds to one that is there.
 ///
 /// Blobs come before the index that names them, and builds that write to the same layout take turns at the index.
-pub(super) fn write(
-    stored: &Stored,
-    names: &[Reference],
-    created: i64,
-    dir: &Path,
-    store: &Store,
-) -> Result<(), OutputError> {
+pub(super) fn write(bundle: &Bundle, dir: &Path, store: &Store) -> Result<(), OutputError> {
     if dir.exists() && !dir.is_dir() {
         return Err(OutputError::NotADirectory(dir.to_owned()));
     }
-    let blobs = blobs_of(stored);
+    let blobs = blobs_of(std::slice::from_ref(bundle));
     let write = || -> io::Result<()> {
         let blob_dir = dir.join("blobs/sha256");
         fs::create_dir_all(&blob_dir)?;
@@ -38,7 +32,7 @@ pub(super) fn write(
         flock(&turn, FlockOperation::LockExclusive)?;
         replace(&dir.join("oci-layout"), OCI_LAYOUT)?;
         let index = dir.join("index.json");
-        let merged = merge(read_index(&index)?, entries(stored, names, created));
+        let merged = merge(read_index(&index)?, entries(bundle));
         replace(&index, &merged.to_json())
     };
     write().map_err(OutputError::writing(dir))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::rootfs::{Directory, Inode, Node, RootFs, RootPath};
 use crate::sandbox::Standing;
-use crate::snapshot;
+use crate::snapshot::{self, Nodes};
 
 use super::filesystem::root_of;
 use super::{Image, OutputError};
@@ -62,7 +62,7 @@ impl Writer<'_> {
         if Arc::strong_count(inode) > 1 {
             self.links.insert(Arc::as_ptr(inode), place.to_owned());
         }
-        snapshot::write(self.root, at, place)
+        snapshot::write(self.root, at, place, Nodes::Real)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod archive;
 mod blobs;
+mod bundle;
 mod check;
 mod error;
 mod filesystem;
@@ -20,6 +21,7 @@ mod tar_file;
 #[cfg(test)]
 mod test_image;
 
+pub use bundle::{Bundle, save};
 pub use check::check;
 pub use error::OutputError;
 pub use image::{Image, Stored, metadata, store_image, stored_for};
@@ -42,11 +44,11 @@ pub fn write(spec: &OutputSpec, image: &Image<'_>, store: &Store) -> Result<(), 
         (OutputKind::Tar, Some(destination)) => filesystem::write_tar(image, destination),
         (OutputKind::OciTar | OutputKind::Docker, Some(destination)) => {
             let stored = image::stored_for(spec, image, store)?;
-            archive::write(&stored, names, image.created, spec.kind, destination, store)
+            archive::write(&[Bundle::of(&stored, names, image.created)], spec.kind, destination, store)
         }
         (OutputKind::OciDirectory, Some(Destination::Path(path))) => {
             let stored = image::stored_for(spec, image, store)?;
-            layout::write(&stored, names, image.created, path, store)
+            layout::write(&Bundle::of(&stored, names, image.created), path, store)
         }
         (OutputKind::Store, _) => {
             let stored = image::stored_for(spec, image, store)?;

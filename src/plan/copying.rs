@@ -1,6 +1,8 @@
-//! COPY and ADD: sources, destination and flags after expansion (COPY-3 to COPY-5, COPY-11, COPY-63, COPY-71, ADD-2, ADD-12).
+//! COPY and ADD: sources, destination and flags after expansion (COPY-3 to COPY-5, COPY-11, COPY-63, COPY-71, ADD-2,
+//! ADD-12, ADD-21).
 
 use crate::dockerfile::{AddFlags, CopyFlags, Copying, Diagnostic, Source as From, Span, Word};
+use crate::remote::{GitReference, GitReferenceError, is_url, redacted};
 use crate::rootfs::Chmod;
 
 use super::evaluate::{Evaluated, Evaluator, Source};
@@ -32,13 +34,14 @@ impl Evaluator<'_> {
         };
         let op = self.operation(source, copying, CopyOp { from, parents: flags.parents, ..blank(false) })?;
         for (written, found) in copying.sources.iter().zip(&op.sources) {
-            let message = match found {
-                CopySource::Url(_) => "source can't be a URL for COPY",
-                CopySource::Git(_) => "source can't be a git ref for COPY",
-                _ => continue,
-            };
-            let found = source.error("D-85", source.span_of(written), message);
-            return Err(Box::new(found.help("use ADD")));
+            match found {
+                CopySource::Url(_) => {
+                    let found = source.error("D-85", source.span_of(written), "source can't be a URL for COPY");
+                    return Err(Box::new(found.help("use ADD")));
+                }
+                CopySource::Git(_) => return Err(git_for_copy(source, written)),
+                CopySource::Path(_) | CopySource::Heredoc { .. } => {}
+            }
         }
         let history = self.history("COPY", copying, &op);
         Ok((Op::Copy(Box::new(op)), Some(history)))
@@ -55,7 +58,7 @@ impl Evaluator<'_> {
             Some(word) => Some(self.expand(source, word)?).filter(|text| !text.is_empty()),
         };
         let start = CopyOp { unpack: flags.unpack, keep_git_dir: flags.keep_git_dir, checksum, ..blank(true) };
-        let op = self.operation(source, copying, start)?;
+        let mut op = self.operation(source, copying, start)?;
         if let (Some(checksum), Some(word)) = (&op.checksum, &flags.checksum) {
             let wrong = |message: &str| Err(source.error("D-90", word.span, message));
             if op.sources.len() > 1 {
@@ -68,6 +71,13 @@ impl Evaluator<'_> {
                 && checksum.parse::<crate::image::Digest>().is_err()
             {
                 return wrong(&format!("invalid checksum digest format: {checksum}"));
+            }
+        }
+        let (keep, checksum) = (op.keep_git_dir, op.checksum.clone());
+        for (written, found) in copying.sources.iter().zip(&mut op.sources) {
+            if let CopySource::Git(reference) = found {
+                let wrong = |(code, message)| source.error(code, source.span_of(written), message);
+                merge_flags(reference, keep, checksum.as_deref()).map_err(wrong)?;
             }
         }
         let history = self.history("ADD", copying, &op);
@@ -120,7 +130,16 @@ impl Evaluator<'_> {
         let mut sources = Vec::new();
         for written in &copying.sources {
             sources.push(match written {
-                From::Path(word) => source_kind(self.expand(source, word)?),
+                From::Path(word) => {
+                    let text = self.expand(source, word)?;
+                    match source_kind(text) {
+                        Ok(kind) => kind,
+                        Err(found) if start.add => {
+                            return Err(source.error("D-91", source.span_of(written), found.to_string()));
+                        }
+                        Err(_) => return Err(git_for_copy(source, written)),
+                    }
+                }
                 From::Heredoc(heredoc) => {
                     let body = if heredoc.strip_tabs { without_tabs(&heredoc.body) } else { heredoc.body.clone() };
                     let body = if heredoc.expand {
@@ -167,7 +186,9 @@ impl Evaluator<'_> {
         for source in paths.into_iter().chain(heredocs) {
             text.push(' ');
             match source {
-                CopySource::Path(name) | CopySource::Url(name) | CopySource::Git(name) => text.push_str(name),
+                CopySource::Path(name) => text.push_str(name),
+                CopySource::Url(url) => text.push_str(&redacted(url)),
+                CopySource::Git(reference) => text.push_str(&reference.shown),
                 CopySource::Heredoc { name, .. } => text.extend(["<<", name]),
             }
         }
@@ -197,22 +218,40 @@ fn blank(add: bool) -> CopyOp {
     }
 }
 
+/// D-85.
+fn git_for_copy(source: &Source<'_>, written: &From) -> Box<Diagnostic> {
+    let found = source.error("D-85", source.span_of(written), "source can't be a git ref for COPY");
+    Box::new(found.help("use ADD"))
+}
+
 /// ADD-2, ADD-20.
-fn source_kind(text: String) -> CopySource {
-    let is_http = text.starts_with("http://") || text.starts_with("https://");
-    let path = text.split(['#', '?']).next().unwrap_or_default();
-    let has_suffix = std::path::Path::new(path).extension().is_some_and(|extension| extension == "git");
-    let is_scp = || {
-        let Some((user, rest)) = text.split_once('@') else { return false };
-        let plain =
-            |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        rest.split_once(':').is_some_and(|(host, path)| plain(user) && plain(host) && !path.is_empty())
-    };
-    if text.starts_with("git://") || text.starts_with("ssh://") || (is_http && has_suffix) || is_scp() {
-        CopySource::Git(text)
-    } else if is_http {
-        CopySource::Url(text)
-    } else {
-        CopySource::Path(text)
+fn source_kind(text: String) -> Result<CopySource, GitReferenceError> {
+    Ok(match GitReference::parse(&text)? {
+        Some(reference) => CopySource::Git(Box::new(reference)),
+        None if is_url(&text) => CopySource::Url(text),
+        None => CopySource::Path(text),
+    })
+}
+
+/// What the flags of ADD say of a repository, which its query must not contradict (ADD-21, D-91). The error is a code and a message.
+fn merge_flags(
+    reference: &mut GitReference,
+    keep: Option<bool>,
+    checksum: Option<&str>,
+) -> Result<(), (&'static str, String)> {
+    if let (Some(query), Some(flag)) = (reference.keep_git_dir, keep)
+        && query != flag
+    {
+        return Err(("D-91", "inconsistent keep-git-dir configuration".to_owned()));
+    }
+    reference.keep_git_dir = keep.or(reference.keep_git_dir);
+    let Some(checksum) = checksum else { return Ok(()) };
+    let query = reference.checksum.take();
+    reference.set_checksum(checksum).map_err(|found| ("D-90", found.to_string()))?;
+    match query {
+        Some(query) if reference.checksum.as_ref() != Some(&query) => {
+            Err(("D-91", format!("checksum mismatch \"{query}\" != \"{checksum}\"")))
+        }
+        _ => Ok(()),
     }
 }

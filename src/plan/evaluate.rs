@@ -156,7 +156,10 @@ pub(super) fn evaluate(
             Ok((op, created_by)) => steps.push(Step {
                 lines: source.at.lines,
                 span: source.at.span,
-                text: source.instruction.original.clone(),
+                text: match source.instruction.command {
+                    Command::Add(..) => crate::remote::in_source(&source.instruction.original),
+                    _ => source.instruction.original.clone(),
+                },
                 created_by,
                 op,
             }),
@@ -374,7 +377,8 @@ impl Evaluator<'_> {
             self.remark(source, word.span, RemarkKind::RelativeWorkdir(path.clone()));
         }
         let path = if path.starts_with('/') { path } else { super::path::absolute(self.scope.cwd(), &path) };
-        self.charge(source, word.span, 3 * path.len())?;
+        // To clean a path takes several times as long as to copy it.
+        self.charge(source, word.span, 10 * path.len())?;
         self.scope.config.working_dir.clone_from(&path);
         let text = format!("WORKDIR {path}");
         if path == "/" {

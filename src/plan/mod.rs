@@ -5,6 +5,7 @@
 mod budget;
 mod circles;
 mod copying;
+mod epoch;
 mod evaluate;
 mod expand;
 mod glob;
@@ -27,6 +28,6 @@ pub use model::{
     BaseRef, CopyFrom, CopyOp, CopySource, ImageId, MetaOp, Mount, MountFrom, MountKind, Network, Op, Plan, RunOp,
     RunScript, Security, Sharing, Stage, Step, Unplanned, WorkdirOp,
 };
-pub use options::{BaseError, Bases, Found, PlanOptions};
+pub use options::{BaseError, Bases, Found, PlanOptions, TimeOf};
 pub use planner::plan;
 pub use remarks::{Remark, RemarkKind, Unknown};

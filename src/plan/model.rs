@@ -1,5 +1,6 @@
 use crate::dockerfile::{Diagnostic, Lines, Span};
 use crate::image::{Platform, RunConfig};
+use crate::remote::GitReference;
 
 use super::Remark;
 
@@ -171,6 +172,8 @@ pub struct Mount {
     pub kind: MountKind,
     /// Cannot be written.
     pub read_only: bool,
+    /// Where it is written; for ONBUILD triggers, the FROM that runs them.
+    pub span: Span,
 }
 
 /// The kinds of mounts.
@@ -309,8 +312,8 @@ pub enum CopySource {
     },
     /// `http://` or `https://`.
     Url(String),
-    /// A git reference (ADD-20).
-    Git(String),
+    /// A git repository (ADD-20), with what the flags say of it.
+    Git(Box<GitReference>),
 }
 
 /// Where COPY takes its files from.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::image::{ImageConfig, Platform, Reference};
 
-use super::{ImageId, Network};
+use super::{CopySource, ImageId, Network};
 
 /// What the command line says about the meaning of the Dockerfile.
 #[derive(Clone, Debug)]
@@ -45,6 +45,17 @@ pub struct BaseError {
     pub help: Option<String>,
 }
 
+/// Something elsewhere that has a time (ARG-13).
+#[derive(Clone, Copy, Debug)]
+pub enum TimeOf<'a> {
+    /// The main build context.
+    Context,
+    /// A named context, as [`Bases::named`] gives its name.
+    Named(&'a str),
+    /// A source of ADD.
+    Source(&'a CopySource),
+}
+
 /// Resolves the names of images: implemented by `bases`, and by fakes in tests.
 pub trait Bases {
     /// The named context `name` for `platform` (NCTX-2), if there is one. Names are compared as NCTX-1 says.
@@ -52,4 +63,14 @@ pub trait Bases {
 
     /// The image that a reference names, from the store or a registry.
     fn image(&self, name: &Reference, platform: &Platform) -> Result<Found, BaseError>;
+
+    /// How a named context that holds files calls itself, if `name` names one.
+    fn named(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// When something was made, where that is known: the commit of a repository, `Last-Modified` of a URL; seconds since 1970.
+    fn time(&self, _of: TimeOf<'_>) -> Result<Option<i64>, BaseError> {
+        Ok(None)
+    }
 }

@@ -1,18 +1,17 @@
 //! Which stages the target needs, what they start from, and their evaluation in file order.
 
+use std::borrow::Cow;
+
 use crate::dockerfile::{Diagnostic, Dockerfile, Instruction, parse_trigger};
 use crate::image::{ImageConfig, Platform, Reference};
 
 use super::budget::{Budget, PER_TEXT};
+use super::epoch::EPOCH;
 use super::evaluate::{Scope, Source, evaluate};
-use super::globals::Globals;
 use super::remarks::{RemarkKind, Remarks};
 use super::scope::proxies;
 use super::stages::{BaseName, Definition, Stages, error};
-use super::{BaseError, BaseRef, Bases, CopyFrom, Found, MountFrom, Plan, PlanOptions, Stage, Unplanned};
-
-/// The argument that fixes the times of what is built (ARG-13).
-const EPOCH: &str = "SOURCE_DATE_EPOCH";
+use super::{BaseError, BaseRef, Bases, CopyFrom, Found, MountFrom, Plan, PlanOptions, Stage, Step, Unplanned};
 
 /// Makes the plan of one build.
 ///
@@ -37,31 +36,11 @@ fn stages(
     remarks: &Remarks,
 ) -> Result<(Vec<Stage>, Option<i64>), Vec<Diagnostic>> {
     let stages = Stages::read(file, options, remarks)?;
-    let epoch = epoch(options, &stages.globals).map_err(|found| vec![*found])?;
     let (stages, escape) = (&stages, file.escape);
-    let planner = Planner {
-        stages,
-        options,
-        bases,
-        escape,
-        proxies: proxies(options),
-        epoch,
-        remarks,
-        budget: Budget::default(),
-    };
-    Ok((planner.plan()?, epoch))
-}
-
-/// `SOURCE_DATE_EPOCH` (ARG-13, TIME-6).
-fn epoch(options: &PlanOptions, globals: &Globals) -> Result<Option<i64>, Box<Diagnostic>> {
-    let value = options.build_args.get(EPOCH).cloned().or_else(|| globals.get(EPOCH)).filter(|value| !value.is_empty());
-    // With `context` and a local main context it stays unset.
-    let Some(value) = value.filter(|value| value != "context") else { return Ok(None) };
-    if let Ok(seconds) = value.parse::<i64>() {
-        return Ok(Some(seconds));
-    }
-    let found = Diagnostic::nowhere("D-96", format!("invalid SOURCE_DATE_EPOCH: {value}"));
-    Err(Box::new(found.help("give whole seconds since 1970; times of stages and contexts are not supported yet")))
+    let budget = Budget::default();
+    let planner = Planner { stages, options, bases, escape, proxies: proxies(options), epoch: None, remarks, budget };
+    let epoch = planner.find_epoch()?;
+    Ok((Planner { epoch, ..planner }.plan()?, epoch))
 }
 
 /// What a trigger costs besides its text: it becomes a syntax tree in every stage that runs it.
@@ -71,7 +50,7 @@ const PER_TRIGGER: usize = 10 * PER_TEXT;
 pub(super) struct Planner<'a> {
     pub(super) stages: &'a Stages<'a>,
     pub(super) options: &'a PlanOptions,
-    bases: &'a dyn Bases,
+    pub(super) bases: &'a dyn Bases,
     pub(super) escape: char,
     pub(super) proxies: Vec<String>,
     epoch: Option<i64>,
@@ -155,6 +134,17 @@ impl<'a> Planner<'a> {
             last.config.labels.extend(self.options.labels.iter().cloned());
         }
         Ok(planned)
+    }
+
+    /// The steps of a stage that starts from nothing and reads no other.
+    pub(super) fn alone(&self, index: usize) -> Result<Vec<Step>, Vec<Diagnostic>> {
+        let (base, platform) = (Base::Found(Found::Scratch), self.options.platform.clone());
+        let resolved = Resolved { base, platform, triggers: Vec::new(), replaced: false };
+        let numbers = vec![None; self.stages.all.len()];
+        // What it says is remarked on when the stage is planned.
+        let remarks = Remarks::default();
+        let planner = Planner { remarks: &remarks, proxies: self.proxies.clone(), budget: Budget::default(), ..*self };
+        Ok(planner.stage(index, resolved, &numbers, &[])?.0.steps)
     }
 
     /// What an ARG of this `name` gives instead of the text given, if it is the epoch: its number (ARG-13). A default
@@ -285,10 +275,10 @@ impl<'a> Planner<'a> {
 
     /// ONB-3: the texts as instructions.
     fn triggers(&self, stage: &Definition<'_>, texts: &[impl AsRef<str>]) -> Result<Vec<Instruction>, Box<Diagnostic>> {
-        let at = |code, message| error(code, stage.from, stage.image.span, message);
+        let at = |code: Cow<'static, str>, message| error(code, stage.from, stage.image.span, message);
         let parsed = texts.iter().map(AsRef::as_ref).map(|text: &str| {
             let cost = text.len() + PER_TRIGGER;
-            self.budget.take(cost).map_err(|message| Box::new(at("D-16", message)))?;
+            self.budget.take(cost).map_err(|message| Box::new(at("D-16".into(), message)))?;
             parse_trigger(text).map_err(|found| {
                 let shown = Diagnostic { help: found.help, ..at(found.code, found.message) };
                 Box::new(shown.note(format!("in the base's trigger `ONBUILD {text}`")))

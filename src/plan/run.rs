@@ -103,7 +103,8 @@ impl Evaluator<'_> {
         {
             *from = self.mounted_from(source, word, &name, &target)?;
         }
-        Ok(Mount { target, kind, read_only })
+        let span = if source.is_trigger { source.at.span } else { word.span };
+        Ok(Mount { target, kind, read_only, span })
     }
 
     /// RUN-38.

@@ -1,5 +1,6 @@
 //! The stages of the file and how they hang together (FROM-1 to FROM-23), before any instruction is evaluated.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::dockerfile::{Command, Diagnostic, Dockerfile, Instruction, Span, Word, suggest};
@@ -51,7 +52,12 @@ pub(super) struct Stages<'a> {
 }
 
 /// An error at a place of an instruction.
-pub(super) fn error(code: &'static str, at: &Instruction, span: Span, message: impl Into<String>) -> Diagnostic {
+pub(super) fn error(
+    code: impl Into<Cow<'static, str>>,
+    at: &Instruction,
+    span: Span,
+    message: impl Into<String>,
+) -> Diagnostic {
     Diagnostic::error(code, span, at.lines, message)
 }
 
@@ -62,6 +68,11 @@ pub(super) fn expansion_error(at: &Instruction, span: Span, found: &ExpandError)
 }
 
 impl Definition<'_> {
+    /// Whether it starts from nothing.
+    pub(super) fn is_scratch(&self) -> bool {
+        self.base == BaseName::Scratch
+    }
+
     /// How people see it (FROM-23).
     pub(super) fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| format!("stage-{}", self.index))

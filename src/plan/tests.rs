@@ -7,13 +7,25 @@ use crate::image::{ImageConfig, Platform, Reference};
 
 use super::{
     BaseError, BaseRef, Bases, CopyFrom, CopySource, Found, ImageId, MountFrom, MountKind, Network, Op, Plan,
-    PlanOptions, RunOp, plan,
+    PlanOptions, RunOp, TimeOf, plan,
 };
 
 /// Has `busybox`, `triggers` (with ONBUILD) and the named context `extra`.
 struct Fake;
 
 impl Bases for Fake {
+    fn named(&self, name: &str) -> Option<String> {
+        (name == "elsewhere").then(|| name.to_owned())
+    }
+
+    fn time(&self, of: TimeOf<'_>) -> Result<Option<i64>, BaseError> {
+        Ok(match of {
+            TimeOf::Context => None,
+            TimeOf::Named(_) => Some(7),
+            TimeOf::Source(_) => Some(8),
+        })
+    }
+
     fn context(&self, name: &str, _: &Platform) -> Result<Option<Found>, BaseError> {
         Ok((name == "extra").then(|| Found::Directory(name.to_owned())))
     }
@@ -243,4 +255,45 @@ fn words_that_double_end_in_an_error() {
     let lines = "ENV A=$A$A\n".repeat(60);
     let errors = planned(&format!("FROM busybox\nENV A=0123456789\n{lines}"), &[]).unwrap_err();
     assert!(errors.contains("variables bring more than"), "{errors}");
+}
+
+#[test]
+fn arg_13_and_arg_14_the_time_of_something_else() {
+    const STAGE: &str = "FROM scratch AS Src\nARG V=1\nADD https://h/x-$V /\nFROM busybox\nCOPY --from=src / /\n";
+    for (text, value, want) in [
+        ("FROM busybox", "elsewhere", Ok(Some(7))),
+        ("FROM busybox", "context", Ok(None)),
+        (STAGE, "src", Ok(Some(8))),
+        ("FROM scratch AS src\nADD git@h:x /\nFROM busybox", "SRC", Ok(Some(8))),
+        ("ARG SOURCE_DATE_EPOCH=src\nFROM scratch AS src\nADD git@h:x /\nFROM busybox", "", Ok(None)),
+        ("FROM scratch AS src\nADD x /\nFROM busybox", "src", Err("invalid SOURCE_DATE_EPOCH: src")),
+        (
+            "FROM scratch AS src\nADD http://h/a http://h/b /\nFROM busybox",
+            "src",
+            Err("invalid SOURCE_DATE_EPOCH: src"),
+        ),
+        ("FROM busybox AS src\nADD http://h/a /\nFROM busybox", "src", Err("invalid SOURCE_DATE_EPOCH: src")),
+        (
+            "FROM scratch AS src\nADD http://h/a /\nLABEL a=b\nFROM busybox",
+            "src",
+            Err("invalid SOURCE_DATE_EPOCH: src"),
+        ),
+        ("FROM scratch AS src\nADD http://h/${A?no} /\nFROM busybox", "src", Err("2: D-17: ")),
+    ] {
+        let flag = format!("SOURCE_DATE_EPOCH={value}");
+        let got = planned(text, &[&flag]).map(|plan| plan.epoch);
+        match (&got, want) {
+            (Ok(epoch), Ok(want)) => assert_eq!(*epoch, want, "{text}"),
+            (Err(error), Err(want)) => assert!(error.contains(want), "{text}: {error}"),
+            _ => panic!("{text}: {got:?}"),
+        }
+    }
+    let given = planned(
+        "ARG SOURCE_DATE_EPOCH=src\nFROM scratch AS src\nADD git@h:x /\nFROM busybox\nARG SOURCE_DATE_EPOCH\nRUN x",
+        &[],
+    );
+    let given = given.unwrap();
+    assert_eq!(given.epoch, Some(8));
+    let Some(Op::Run(run)) = given.stages[0].steps.last().map(|step| &step.op) else { panic!() };
+    assert!(run.env.contains(&"SOURCE_DATE_EPOCH=8".to_owned()), "{:?}", run.env);
 }

@@ -48,6 +48,8 @@ impl std::fmt::Debug for Credential {
 
 /// The user's credentials by registry (AUTH-1 to AUTH-4).
 pub(super) struct Credentials {
+    /// What is to be shown to every registry, whatever is kept for it.
+    given: Option<Credential>,
     files: Vec<PathBuf>,
     read: OnceLock<Vec<ConfigFile>>,
     /// What helpers have said.
@@ -86,11 +88,19 @@ impl Credentials {
     }
 
     pub(super) fn in_files(files: Vec<PathBuf>) -> Self {
-        Self { files, read: OnceLock::new(), asked: Mutex::default() }
+        Self { given: None, files, read: OnceLock::new(), asked: Mutex::default() }
+    }
+
+    /// One that is to be tried, and none of those that are kept.
+    pub(super) fn given(credential: Credential) -> Self {
+        Self { given: Some(credential), ..Self::in_files(Vec::new()) }
     }
 
     /// What is kept for a registry, `host[:port]`, or for the repository alone.
     pub(super) fn of(&self, registry: &str, repository: &str) -> Result<Credential, Fault> {
+        if let Some(given) = &self.given {
+            return Ok(given.clone());
+        }
         for file in self.files()? {
             if let Some(helper) = file.helper_for(registry) {
                 let server = server_of(registry);
@@ -127,15 +137,30 @@ impl Credentials {
 
 /// The files that may hold credentials, most specific first (AUTH-1).
 fn files_of_user() -> Vec<PathBuf> {
-    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = |below: &str| set("HOME").map(|home| home.join(below));
     let files = [
         set("REGISTRY_AUTH_FILE"),
-        set("DOCKER_CONFIG").or_else(|| home(".docker")).map(|dir| dir.join("config.json")),
+        docker_config(),
         set("XDG_RUNTIME_DIR").map(|dir| dir.join("containers/auth.json")),
         set("XDG_CONFIG_HOME").or_else(|| home(".config")).map(|dir| dir.join("containers/auth.json")),
     ];
     files.into_iter().flatten().collect()
+}
+
+/// The file that new credentials are kept in; `None` where there is no home directory.
+pub(super) fn file_of_user() -> Option<PathBuf> {
+    set("REGISTRY_AUTH_FILE").or_else(docker_config)
+}
+
+fn docker_config() -> Option<PathBuf> {
+    set("DOCKER_CONFIG").or_else(|| home(".docker")).map(|dir| dir.join("config.json"))
+}
+
+fn set(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn home(below: &str) -> Option<PathBuf> {
+    set("HOME").map(|home| home.join(below))
 }
 
 fn is_absence(error: &io::Error) -> bool {
@@ -198,16 +223,16 @@ impl Entry {
 }
 
 /// The name under which a registry's credentials are kept.
-fn server_of(registry: &str) -> &str {
+pub(super) fn server_of(registry: &str) -> &str {
     if HUB.contains(&registry) { HUB_SERVER } else { registry }
 }
 
-fn names_of(registry: &str) -> Vec<&str> {
+pub(super) fn names_of(registry: &str) -> Vec<&str> {
     if HUB.contains(&registry) { HUB.to_vec() } else { vec![registry] }
 }
 
 /// A key without scheme and path.
-fn host_of(key: &str) -> &str {
+pub(super) fn host_of(key: &str) -> &str {
     without_scheme(key).split('/').next().unwrap_or_default()
 }
 

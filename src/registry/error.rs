@@ -82,6 +82,39 @@ pub enum Error {
         /// Why.
         source: Box<Fault>,
     },
+    /// The registry does not take a user's password.
+    #[error("registry {registry} refuses the user name or the password")]
+    Refused {
+        /// Host and port.
+        registry: String,
+        /// What it said.
+        source: Box<Fault>,
+    },
+    /// Nobody may be asked.
+    #[error("registry {registry} is not asked, since kiln is to stay offline")]
+    Offline {
+        /// Host and port.
+        registry: String,
+    },
+    /// There is no place for credentials.
+    #[error("there is no home directory to keep credentials in")]
+    NoHome,
+    /// The file of credentials cannot be written.
+    #[error("cannot keep the credentials in {path}")]
+    Keep {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A helper does not keep or forget credentials.
+    #[error("the credential helper docker-credential-{name} failed")]
+    Helper {
+        /// Of the helper.
+        name: String,
+        /// What it said.
+        source: io::Error,
+    },
     /// The registry answered with an error, or with nonsense.
     #[error("{name}: registry {registry} failed")]
     Failed {
@@ -115,10 +148,10 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Denied { registry, doing: Doing::Pull, .. } => {
-                Some(format!("check the name; for a private image log in with `docker login {registry}`"))
+                Some(format!("check the name; for a private image log in with `kiln login {registry}`"))
             }
             Self::Denied { registry, doing: Doing::Push, .. } => {
-                Some(format!("log in as somebody who may push there with `docker login {registry}`, or check the name"))
+                Some(format!("log in as somebody who may push there with `kiln login {registry}`, or check the name"))
             }
             Self::Unreachable { .. } => Some(
                 "without a registry, give the image with `--build-context NAME=oci-layout://PATH` or put it into the store \
@@ -131,7 +164,7 @@ impl Error {
             )),
             Self::Failed { source, .. } => match **source {
                 Fault::Status { status: 429, .. } => {
-                    Some("it limits how often it may be asked: log in with `docker login`, or name a mirror".to_owned())
+                    Some("it limits how often it may be asked: log in with `kiln login`, or name a mirror".to_owned())
                 }
                 Fault::Status { status: 404, .. } => Some("the repository may have to be made there first".to_owned()),
                 Fault::Status { status: 405, .. } => Some("it may be a mirror, which takes nothing".to_owned()),
@@ -139,7 +172,12 @@ impl Error {
             },
             Self::Credentials { .. } => Some("mend the file, or name another directory in DOCKER_CONFIG".to_owned()),
             Self::Certificates { .. } => Some("a file of certificates is in PEM".to_owned()),
-            Self::Start(_) | Self::NotFound { .. } => None,
+            Self::Offline { .. } => Some("leave `--offline` out, or fetch the image first with `kiln pull`".to_owned()),
+            Self::NoHome => Some("name a directory in DOCKER_CONFIG".to_owned()),
+            Self::Helper { .. } => {
+                Some("mend `credsStore` or `credHelpers` in the file of credentials, or install the helper".to_owned())
+            }
+            Self::Start(_) | Self::NotFound { .. } | Self::Refused { .. } | Self::Keep { .. } => None,
         }
     }
 }

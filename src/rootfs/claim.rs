@@ -22,7 +22,14 @@ pub struct Claim {
     pub gid: u32,
     /// The device that an empty file stands for.
     pub device: Option<Device>,
+    /// The owner and group that the file had when this was claimed, where a step can still change those itself: what has
+    /// changed since counts, not the claim. `None` where nobody can.
+    pub over: Option<(u32, u32)>,
 }
+
+/// Owner and group of files that are claimed for ids beyond the namespace's, where the namespace has this one. No
+/// distribution uses it, so a file that a step gives to somebody is seen to have been.
+pub const CLAIMED_ID: u32 = 65_533;
 
 /// A device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -38,7 +45,7 @@ pub struct Device {
 impl Claim {
     /// The claim of a file that is owned by `uid` and `gid`.
     pub fn owned(uid: u32, gid: u32) -> Self {
-        Self { uid, gid, device: None }
+        Self { uid, gid, device: None, over: None }
     }
 
     /// Whether it says nothing: owned by root, no device.
@@ -46,27 +53,38 @@ impl Claim {
         *self == Self::default()
     }
 
-    /// The value of the attribute: `UID GID`, and `b` or `c`, `MAJOR:MINOR` for devices.
+    /// Owner and group of a file that is really owned by `real`.
+    pub fn owner(&self, real: (u32, u32)) -> (u32, u32) {
+        let over = self.over.unwrap_or(real);
+        (if real.0 == over.0 { self.uid } else { real.0 }, if real.1 == over.1 { self.gid } else { real.1 })
+    }
+
+    /// The value of the attribute: `UID GID`, then `b` or `c` and `MAJOR:MINOR` for devices, then `@UID:GID` for what the claim
+    /// stands over.
     pub fn to_text(&self) -> String {
-        let Self { uid, gid, device } = self;
-        match device {
-            None => format!("{uid} {gid}"),
-            Some(Device { is_block, major, minor }) => {
-                let letter = if *is_block { 'b' } else { 'c' };
-                format!("{uid} {gid} {letter}{major}:{minor}")
-            }
-        }
+        let Self { uid, gid, device, over } = self;
+        let device = device.map_or(String::new(), |Device { is_block, major, minor }| {
+            format!(" {}{major}:{minor}", if is_block { 'b' } else { 'c' })
+        });
+        let over = over.map_or(String::new(), |(uid, gid)| format!(" @{uid}:{gid}"));
+        format!("{uid} {gid}{device}{over}")
     }
 
     /// Reads the value of the attribute; `None` for anything that [`Claim::to_text`] does not write.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut words = std::str::from_utf8(bytes).ok()?.split(' ');
         let (uid, gid) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        let device = match words.next() {
-            None => None,
-            Some(word) => Some(Device::from_text(word)?),
-        };
-        words.next().is_none().then_some(Self { uid, gid, device })
+        let mut claim = Self::owned(uid, gid);
+        let mut word = words.next();
+        if let Some(device) = word.filter(|word| !word.starts_with('@')) {
+            claim.device = Some(Device::from_text(device)?);
+            word = words.next();
+        }
+        if let Some(over) = word {
+            let (uid, gid) = over.strip_prefix('@')?.split_once(':')?;
+            claim.over = Some((uid.parse().ok()?, gid.parse().ok()?));
+        }
+        words.next().is_none().then_some(claim)
     }
 }
 
@@ -140,16 +158,38 @@ mod tests {
         for claim in [
             Claim::default(),
             Claim::owned(1000, 50),
-            Claim { uid: 0, gid: 6, device: Some(device) },
-            Claim { uid: u32::MAX, gid: 1, device: Some(Device { is_block: false, ..device }) },
+            Claim { uid: 0, gid: 6, device: Some(device), over: None },
+            Claim { uid: u32::MAX, gid: 1, device: Some(Device { is_block: false, ..device }), over: Some((5, 6)) },
+            Claim { over: Some((65_533, 65_533)), ..Claim::owned(100_000, 0) },
         ] {
             assert_eq!(Claim::from_bytes(claim.to_text().as_bytes()), Some(claim));
         }
     }
 
     #[test]
+    fn what_was_given_away_since_counts() {
+        let claim = Claim { over: Some((65_533, 65_533)), ..Claim::owned(100_000, 200_000) };
+        for (real, want) in [((65_533, 65_533), (100_000, 200_000)), ((0, 0), (0, 0)), ((65_533, 7), (100_000, 7))] {
+            assert_eq!(claim.owner(real), want);
+        }
+        assert_eq!(Claim::owned(1, 2).owner((0, 0)), (1, 2));
+    }
+
+    #[test]
     fn what_no_claim_is_is_refused() {
-        for bytes in ["", "1", "1 ", "1 2 ", "1 2 x1:1", "1 2 c1", "1 2 c1:1 9", "-1 2", "4294967296 0"] {
+        for bytes in [
+            "",
+            "1",
+            "1 ",
+            "1 2 ",
+            "1 2 x1:1",
+            "1 2 c1",
+            "1 2 c1:1 9",
+            "1 2 @1",
+            "1 2 @1:2 c1:1",
+            "-1 2",
+            "4294967296 0",
+        ] {
             assert_eq!(Claim::from_bytes(bytes.as_bytes()), None, "{bytes:?}");
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::RootPath;
+use super::{Kept, RootPath};
 
 /// Extended attributes by name, sorted; values are raw bytes.
 pub type Xattrs = BTreeMap<Box<[u8]>, Box<[u8]>>;
@@ -67,6 +67,8 @@ pub struct File {
     pub content: Content,
     /// Filled in by whoever first reads all bytes.
     pub digest: OnceLock<ContentDigest>,
+    /// The bytes, if whoever made the digest kept them.
+    pub kept: OnceLock<Arc<Kept>>,
 }
 
 /// What an inode other than a directory is.
@@ -132,12 +134,17 @@ impl File {
     /// A file whose bytes are at hand.
     pub fn inline(bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
-        Self { size: bytes.len() as u64, content: Content::Inline(bytes), digest: OnceLock::new() }
+        Self {
+            size: bytes.len() as u64,
+            content: Content::Inline(bytes),
+            digest: OnceLock::new(),
+            kept: OnceLock::new(),
+        }
     }
 
     /// A file of `size` bytes that `files` can open under `path`.
     pub fn at(files: Arc<dyn Files>, path: RootPath, size: u64) -> Self {
-        Self { size, content: Content::At { files, path }, digest: OnceLock::new() }
+        Self { size, content: Content::At { files, path }, digest: OnceLock::new(), kept: OnceLock::new() }
     }
 
     /// Reads all bytes into memory: for small files such as `/etc/passwd`. More than `limit` is an error.

@@ -11,13 +11,15 @@ mod changes;
 mod chmod;
 mod claim;
 mod entry;
+mod kept;
 mod path;
 mod tree;
 pub mod users;
 
 pub use changes::{Change, Changes};
 pub use chmod::{Chmod, ChmodError};
-pub use claim::{Birth, CLAIM, Claim, Claims, Device};
+pub use claim::{Birth, CLAIM, CLAIMED_ID, Claim, Claims, Device};
 pub use entry::{Content, ContentDigest, Directory, File, Files, Inode, Kind, Meta, Node, Time, Xattrs};
+pub use kept::Kept;
 pub use path::{PathError, RootPath};
 pub use tree::{ResolveError, Resolved, RootFs};

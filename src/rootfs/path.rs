@@ -2,11 +2,13 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A path below a root: bytes, components joined by single slashes, none of them empty, `.` or `..`.
-/// The root itself is the empty path. Ordered so that a directory comes before what it holds.
+/// The root itself is the empty path. Ordered so that a directory comes before what it holds. A clone shares the bytes:
+/// trees, lists and indices of many files all know them by path.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct RootPath(Box<[u8]>);
+pub struct RootPath(Arc<[u8]>);
 
 /// A text cannot name something below a root.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -70,6 +70,9 @@ impl RootFs {
     /// still means the root. `start` must be free of links.
     pub fn resolve_from(&self, start: &RootPath, path: &[u8], follow_last: bool) -> Result<Resolved, ResolveError> {
         let mut at = if path.starts_with(b"/") { RootPath::root() } else { start.clone() };
+        // What stands at `at` and at each directory above, as far as it is there: looking it up anew for each component would
+        // take a time that grows with the square of a path's length.
+        let mut way = self.way_to(&at).unwrap_or_default();
         let mut missing = 0usize;
         let mut links = 0usize;
         let split = |text: &[u8]| text.split(|b| *b == b'/').map(Box::<[u8]>::from).collect::<Vec<_>>();
@@ -79,7 +82,11 @@ impl RootFs {
                 b"" | b"." => continue,
                 b".." => {
                     at = at.split_last().map_or_else(RootPath::root, |(parent, _)| parent);
-                    missing = missing.saturating_sub(1);
+                    if missing > 0 {
+                        missing -= 1;
+                    } else if way.len() > 1 {
+                        way.pop();
+                    }
                     continue;
                 }
                 _ => {}
@@ -89,12 +96,11 @@ impl RootFs {
                 missing += 1;
                 continue;
             }
-            let here = self.get(&at);
-            let Some(directory) = here.as_ref().and_then(Node::as_directory) else {
+            let Some(directory) = way.last().and_then(Node::as_directory) else {
                 return Err(ResolveError::NotADirectory(at));
             };
             let next = at.join(&name);
-            match directory.children.get(&name) {
+            match directory.children.get(&name).cloned() {
                 None => {
                     missing = 1;
                     at = next;
@@ -109,18 +115,32 @@ impl RootFs {
                             }
                             if target.starts_with(b"/") {
                                 at = RootPath::root();
+                                way.truncate(1);
                             }
                             for part in split(target).into_iter().rev() {
                                 todo.push_front(part);
                             }
                         }
-                        _ => at = next,
+                        _ => {
+                            at = next;
+                            way.push(node);
+                        }
                     }
                 }
             }
         }
-        let node = if missing == 0 { self.get(&at) } else { None };
+        let node = if missing == 0 { way.pop() } else { None };
         Ok(Resolved { path: at, node, missing })
+    }
+
+    /// What stands at the root, at each directory on the way to `path`, and there; `None` where something is missing.
+    fn way_to(&self, path: &RootPath) -> Option<Vec<Node>> {
+        let mut way = vec![Node::Directory(Arc::clone(&self.root))];
+        for name in path.components() {
+            let next = way.last()?.as_directory()?.children.get(name)?.clone();
+            way.push(next);
+        }
+        Some(way)
     }
 
     /// Puts `node` at `path`, in place of whatever was there. The parent must be a directory: `false` and no

@@ -10,21 +10,32 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Uid, makedev};
 use rustix::io::Errno;
+use rustix::process::DumpableBehavior;
 use rustix::thread::UnshareFlags;
 
 use super::copy::{Name, copy, remove};
 use super::devices::{NODES, open_null};
-use super::launch::{Launch, Room};
+use super::launch::{Launch, Restriction, Room};
+use super::namespaces::run_beside;
 use super::place::{Missing, Places, keeping_time, open_host};
-use super::{Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, network_files, sys};
+use super::proc_files::make_proc;
+use super::run::Links;
+use super::socket::{self, Listening};
+use super::supervise::{Supervised, Supervisor, Taken};
+use super::{
+    Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, network_files, standing, sys,
+};
 
 /// Runs the process to its end. To be called on a thread that does nothing else afterwards.
-pub(super) fn run(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
+pub(super) fn run(process: &Process<'_>, output: OwnedFd, links: &Links) -> Result<Exit, SandboxError> {
     let unsupported = |what: &str| SandboxError::Unsupported { what: what.to_owned(), isolation: Isolation::Chroot };
     let Root::Directory(root) = process.root else { return Err(unsupported("an overlay")) };
+    // Here a step sees kiln's processes: without CAP_SYS_PTRACE it can neither trace them nor read their memory then.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("hide kiln's memory")?;
     sys::unshare(UnshareFlags::FS).doing("separate the working directory")?;
     if process.no_network {
         let separated = sys::unshare(UnshareFlags::NEWNET).and_then(|()| sys::raise_loopback());
@@ -34,7 +45,16 @@ pub(super) fn run(process: &Process<'_>, output: OwnedFd) -> Result<Exit, Sandbo
     rustix::process::umask(Mode::empty());
 
     let mut scene = Scene::new(root).doing("open the root file system")?;
-    let result = scene.set_up(process, output).and_then(|launch| launch.run(process));
+    let restriction = Restriction::of(process, standing::may_mount());
+    let supervision = match restriction {
+        Restriction::None => None,
+        _ => Supervisor::new(process, Taken::RareInChroot)?,
+    };
+    let (supervisor, supervised) = supervision.unzip();
+    let result = scene.set_up(process, supervised, output, links).and_then(|launch| match &supervisor {
+        None => launch.run(process),
+        Some(supervisor) => run_beside(supervisor, launch, process),
+    });
     let cleaned = scene.leave().doing("put back what mounts covered");
     result.and_then(|exit| cleaned.map(|()| exit))
 }
@@ -73,10 +93,15 @@ impl Scene {
         })
     }
 
-    fn set_up(&mut self, process: &Process<'_>, output: OwnedFd) -> Result<Launch, SandboxError> {
-        for target in ["/proc", "/sys"] {
-            self.cover(target, Missing::Directory, None, |place| make_directory(place, 0o555))?;
-        }
+    fn set_up(
+        &mut self,
+        process: &Process<'_>,
+        supervised: Option<Supervised>,
+        output: OwnedFd,
+        links: &Links,
+    ) -> Result<Launch, SandboxError> {
+        self.cover("/proc", Missing::Directory, None, make_proc)?;
+        self.cover("/sys", Missing::Directory, None, |place| make_directory(place, 0o555))?;
         self.cover("/dev", Missing::Directory, None, make_dev)?;
         let resolv_conf = network_files::resolv_conf(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
         let hosts = network_files::hosts(process.hostname, process.hosts);
@@ -86,7 +111,7 @@ impl Scene {
         let mut mounts: Vec<_> = process.mounts.iter().collect();
         mounts.sort_by(|a, b| a.target.cmp(&b.target));
         for mount in mounts {
-            self.emulate(mount)?;
+            self.emulate(mount, links)?;
         }
         let cwd = self.places.find(process.cwd, Missing::Kept(process.user)).doing("make the working directory")?;
         // It is entered by the process, but what it is shows here.
@@ -97,10 +122,11 @@ impl Scene {
             cwd: cwd.file.try_clone().doing("enter the working directory")?,
             proc: open_host(Path::new("/proc")).doing("open /proc")?,
         };
-        Launch::new(process, room, None, open_null().doing("open /dev/null")?, output).doing("prepare the process")
+        Launch::new(process, room, supervised, open_null().doing("open /dev/null")?, output, links)
+            .doing("prepare the process")
     }
 
-    fn emulate(&mut self, mount: &SandboxMount) -> Result<(), SandboxError> {
+    fn emulate(&mut self, mount: &SandboxMount, links: &Links) -> Result<(), SandboxError> {
         let failed = |source: io::Error| SandboxError::Mount { target: mount.target.clone(), source };
         match &mount.kind {
             SandboxMountKind::Tmpfs(_) => {
@@ -109,6 +135,14 @@ impl Scene {
             SandboxMountKind::File { content, mode, uid, gid } => {
                 let owner = (*uid, *gid);
                 self.cover(&mount.target, Missing::File, None, |place| make_file(place, content, *mode, owner))
+            }
+            SandboxMountKind::Socket { service, mode, uid, gid } => {
+                let aside = self.aside_directory.try_clone().map_err(failed)?;
+                self.cover(&mount.target, Missing::File, None, |place| {
+                    let socket = socket::bind(&aside, "socket", *mode, (*uid, *gid))?;
+                    rustix::fs::renameat(&aside, "socket", place.directory, place.name)?;
+                    links.sockets.send(Listening { socket, service: Arc::clone(service) }).map_err(io::Error::other)
+                })
             }
             SandboxMountKind::Bind(path) => {
                 let (directory, name) = split(path).map_err(failed)?;
@@ -190,11 +224,11 @@ fn split(path: &Path) -> io::Result<(OwnedFd, Vec<u8>)> {
     Ok((open_host(parent)?, name.to_vec()))
 }
 
-fn make_directory(place: Name<'_>, mode: u32) -> io::Result<()> {
+pub(super) fn make_directory(place: Name<'_>, mode: u32) -> io::Result<()> {
     Ok(rustix::fs::mkdirat(place.directory, place.name, Mode::from_raw_mode(mode))?)
 }
 
-fn make_file(place: Name<'_>, content: &[u8], mode: u32, owner: (u32, u32)) -> io::Result<()> {
+pub(super) fn make_file(place: Name<'_>, content: &[u8], mode: u32, owner: (u32, u32)) -> io::Result<()> {
     let how = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
     let file = rustix::fs::openat(place.directory, place.name, how, Mode::from_raw_mode(0o600))?;
     io::Write::write_all(&mut std::fs::File::from(file.try_clone()?), content)?;

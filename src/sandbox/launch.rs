@@ -21,11 +21,18 @@ use rustix::io::Errno;
 use rustix::process::{PidfdFlags, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
 
-use super::supervise::{self, Supervised};
-use super::{Exit, Process, SandboxError, adopt, mask, seccomp, sys};
+use super::confine::Confinement;
+use super::run::Links;
+use super::supervise::Supervised;
+use super::sys::{Ended, Until};
+use super::{Exit, Limits, Process, SandboxError, adopt, mask, own_program, seccomp, standing, sys};
 
 /// The capabilities that container engines leave (M-21).
 const CAPABILITIES: u64 = 0xa804_25fb;
+/// By which root leaves a root directory that was merely changed.
+const CHANGE_ROOT: u64 = 1 << 18;
+/// By which root comes by the machine's disks, where no mount forbids their nodes.
+const MAKE_NODES: u64 = 1 << 27;
 
 /// What the room of a process is, as far as the process itself has to finish it.
 pub(super) enum Room {
@@ -45,6 +52,29 @@ pub(super) enum Room {
     },
 }
 
+/// Whether a filter and rules can be put over a step, and what for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Restriction {
+    /// It is not to have any, or they would cost more than they bring.
+    None,
+    /// By `CAP_SYS_ADMIN`.
+    Free,
+    /// By giving set-id programs up.
+    WithoutPrivileges,
+}
+
+impl Restriction {
+    /// `is_admin`: kiln has `CAP_SYS_ADMIN`.
+    pub(super) fn of(process: &Process<'_>, is_admin: bool) -> Self {
+        match (process.insecure, is_admin, process.user.uid) {
+            (false, true, _) => Self::Free,
+            (false, false, 0) => Self::WithoutPrivileges,
+            // Somebody else than root may need a set-id program, `sudo` most of all; and has no capabilities to misuse.
+            _ => Self::None,
+        }
+    }
+}
+
 /// All that is needed from clone to exec.
 pub(super) struct Launch {
     candidates: Vec<CString>,
@@ -55,10 +85,16 @@ pub(super) struct Launch {
     groups: Vec<Gid>,
     input: OwnedFd,
     output: OwnedFd,
+    /// Where its cgroup is entered.
+    cgroup: Option<OwnedFd>,
+    limits: Limits,
     /// `None` for all.
     capabilities: Option<u64>,
     filter: Option<&'static [libc::sock_filter]>,
-    /// On the rung `single-id`, where credentials are the supervisor's affair.
+    confinement: Option<Confinement>,
+    /// The price of a filter and rules without `CAP_SYS_ADMIN`: set-id programs do nothing.
+    no_new_privileges: bool,
+    /// Where a supervisor takes calls; on the rung `single-id` credentials are its affair as well.
     supervised: Option<Supervised>,
     pub(super) room: Room,
     kiln: OwnedFd,
@@ -76,23 +112,27 @@ struct Outcome {
 }
 
 /// What is done on the way to the program; the last is executing it.
-const DOING: [&str; 8] = [
+const DOING: [&str; 10] = [
     "run anything",
     "start the process",
     "mount /proc",
     "enter the root file system",
     "connect the output",
+    "set the limits",
     "become the user",
     "install the system call filter",
+    "enter the cgroup",
     "execute the program",
 ];
 const START: usize = 1;
 const PROC: usize = 2;
 const ROOT: usize = 3;
 const OUTPUT: usize = 4;
-const USER: usize = 5;
-const FILTER: usize = 6;
-const EXECUTE: usize = 7;
+const LIMITS: usize = 5;
+const USER: usize = 6;
+const FILTER: usize = 7;
+const CGROUP: usize = 8;
+const EXECUTE: usize = 9;
 
 impl Launch {
     /// Makes everything ready. `output` gets what the process writes.
@@ -102,8 +142,21 @@ impl Launch {
         supervised: Option<Supervised>,
         input: OwnedFd,
         output: OwnedFd,
+        links: &Links,
     ) -> io::Result<Self> {
-        let privileged = matches!(room, Room::Namespaces { .. });
+        let (root, restriction) = match &room {
+            Room::Namespaces { .. } => (None, Restriction::of(process, true)),
+            Room::Chroot { root, .. } => (Some(root), Restriction::of(process, standing::may_mount())),
+        };
+        let restricted = restriction != Restriction::None;
+        let confinement = if restricted { Confinement::new(root)? } else { None };
+        let mut capabilities = CAPABILITIES;
+        if root.is_some() && supervised.is_none() {
+            capabilities &= !MAKE_NODES;
+        }
+        if root.is_some() && !confinement.as_ref().is_some_and(|rules| rules.holds_files) {
+            capabilities &= !CHANGE_ROOT;
+        }
         Ok(Self {
             candidates: candidates(process)?,
             arguments: sys::Strings::new(process.argv)?,
@@ -113,9 +166,12 @@ impl Launch {
             groups: process.user.groups.iter().copied().map(Gid::from_raw).collect(),
             input,
             output,
-            capabilities: (!process.insecure).then_some(CAPABILITIES),
-            // A filter without `no_new_privs`, which would break setuid programs, takes CAP_SYS_ADMIN.
-            filter: if process.insecure || !privileged { None } else { seccomp::filter() },
+            cgroup: links.cgroup.as_ref().map(OwnedFd::try_clone).transpose()?,
+            limits: process.limits.clone(),
+            capabilities: (!process.insecure).then_some(capabilities),
+            filter: if restricted { seccomp::filter() } else { None },
+            confinement,
+            no_new_privileges: restriction == Restriction::WithoutPrivileges,
             supervised,
             room,
             kiln: rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?,
@@ -131,12 +187,14 @@ impl Launch {
             Room::Chroot { .. } => (0, libc::SIGTERM),
         };
         let stack = sys::Stack::new();
-        let stopped = sys::run_beside(&stack, flags, keep, self, process.cancel.fd(), stop_signal)
+        let end = Until { stop: process.cancel.fd(), timeout: self.limits.timeout };
+        let ended = sys::run_beside(&stack, flags, keep, self, &end, stop_signal)
             .map_err(|source| SandboxError::Setup { doing: DOING[START], source })?;
         let source = io::Error::from_raw_os_error(self.outcome.errno.load(Ordering::SeqCst));
         let status = self.outcome.status.load(Ordering::SeqCst);
         match self.outcome.failed.load(Ordering::SeqCst) {
-            _ if stopped && process.cancel.is_set() => Err(SandboxError::Cancelled),
+            _ if ended == Ended::Stopped && process.cancel.is_set() => Err(SandboxError::Cancelled),
+            _ if ended == Ended::TimedOut => Err(SandboxError::TimedOut(self.limits.timeout.unwrap_or_default())),
             EXECUTE => Err(SandboxError::Exec { program: process.argv.first().cloned().unwrap_or_default(), source }),
             0 if status >= 0 => Ok(match sys::decode(status) {
                 Ok(code) => Exit::Code(code),
@@ -144,6 +202,7 @@ impl Launch {
             }),
             // The keeper was killed by somebody else, and with it the step.
             0 => Ok(Exit::Signal(libc::SIGKILL)),
+            LIMITS if let Some((limit, have)) = self.limits.refused() => Err(SandboxError::Limit { limit, have }),
             failed => Err(SandboxError::Setup { doing: DOING[failed], source }),
         }
     }
@@ -210,22 +269,48 @@ fn become_program(launch: &Launch) {
 }
 
 fn prepare(launch: &Launch) -> Result<(), (usize, Errno)> {
+    if let Some(door) = &launch.cgroup {
+        join(door, &launch.room).map_err(|errno| (CGROUP, errno))?;
+    }
     match &launch.room {
         Room::Namespaces { masked } => mask::mount_proc(*masked).map_err(|errno| (PROC, errno))?,
         Room::Chroot { root, cwd, .. } => enter(root, cwd).map_err(|errno| (ROOT, errno))?,
     }
     connect(launch).map_err(|errno| (OUTPUT, errno))?;
-    if let Some(supervised) = &launch.supervised {
+    sys::leave_keyring().map_err(|errno| (START, errno))?;
+    launch.limits.apply().map_err(|errno| (LIMITS, errno))?;
+    // While what the program's own user may not read can still be read.
+    launch.candidates.iter().try_for_each(|program| own_program::refuse(program)).map_err(|errno| (EXECUTE, errno))?;
+    if launch.no_new_privileges {
+        rustix::thread::set_no_new_privs(true).map_err(|errno| (FILTER, errno))?;
+    }
+    if let Some(confinement) = &launch.confinement {
+        confinement.put_on().map_err(|errno| (FILTER, errno))?;
+    }
+    if let Some(supervised) = launch.supervised.as_ref().filter(|supervised| supervised.keeps_identities) {
         return submit(launch, supervised).map_err(|errno| (FILTER, errno));
     }
     become_group(launch).map_err(|errno| (USER, errno))?;
     if let Some(filter) = launch.filter {
         sys::set_filter(filter).map_err(|errno| (FILTER, errno))?;
     }
+    if let Some(supervised) = &launch.supervised {
+        supervised.hand_over().map_err(|errno| (FILTER, errno))?;
+    }
     become_user(launch).map_err(|errno| (USER, errno))?;
     if let Room::Chroot { .. } = launch.room {
         // The second line of defence: a program that changes its credentials forgets it.
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|errno| (START, errno))?;
+    }
+    Ok(())
+}
+
+/// Moves this process into its cgroup, which is the topmost that it sees from then on.
+fn join(door: &OwnedFd, room: &Room) -> Result<(), Errno> {
+    rustix::io::write(door, b"0")?;
+    if let Room::Namespaces { masked } = room {
+        sys::unshare_cgroups()?;
+        mask::mount_cgroups(*masked);
     }
     Ok(())
 }
@@ -252,7 +337,7 @@ fn submit(launch: &Launch, supervised: &Supervised) -> Result<(), Errno> {
     if let Some(filter) = launch.filter {
         sys::set_filter(filter)?;
     }
-    supervised.hand_over(supervise::filter())
+    supervised.hand_over()
 }
 
 fn become_group(launch: &Launch) -> Result<(), Errno> {

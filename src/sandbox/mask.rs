@@ -25,6 +25,12 @@ const READ_ONLY: [&CStr; 5] = [c"/proc/bus", c"/proc/fs", c"/proc/irq", c"/proc/
 
 const PLAIN: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 
+/// Mounts what the step may see of cgroups over what is mounted there, where there is a place for it.
+pub(super) fn mount_cgroups(read_only: bool) {
+    let flags = if read_only { PLAIN | MountFlags::RDONLY } else { PLAIN };
+    let _no_place = mount(c"cgroup2", c"/sys/fs/cgroup", c"cgroup2", flags, None);
+}
+
 /// Mounts `/proc`; `masked` as container engines do.
 pub(super) fn mount_proc(masked: bool) -> Result<(), Errno> {
     mount(c"proc", c"/proc", c"proc", PLAIN, None)?;

@@ -5,23 +5,30 @@
 
 mod adopt;
 mod advice;
+mod cgroup;
 mod chroot;
+mod confine;
 mod copy;
 mod devices;
 mod launch;
+mod limits;
 mod mask;
 mod mount;
 mod namespaces;
 mod network_files;
 mod overlay;
+mod own_program;
 mod place;
 mod probe;
+mod proc_files;
 mod run;
 mod seccomp;
+mod socket;
 mod spec;
 mod standing;
 mod supervise;
 mod sys;
+mod sys_landlock;
 mod sys_notify;
 mod sys_user;
 #[cfg(test)]
@@ -29,8 +36,12 @@ mod tests;
 
 use std::io;
 
+pub use cgroup::{Cgroup, Resources, limitable};
+pub use limits::{Limits, Ulimit};
 pub use probe::{Probe, Refused, can_overlay_in, probe};
 pub use run::run;
+pub use seccomp::filters_calls;
+pub use socket::Service;
 pub use spec::{Exit, HostEntry, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, User};
 pub use standing::{Standing, enter, refusal};
 

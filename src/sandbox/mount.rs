@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -12,6 +13,7 @@ use rustix::mount::{
 use rustix::path::Arg;
 
 use super::place::own;
+use super::socket;
 
 /// What no mount of a sandbox but `/dev` allows.
 pub(super) const PLAIN: MountAttrFlags =
@@ -97,8 +99,7 @@ impl Scratch {
 
     /// A mount of a new file.
     pub(super) fn file(&mut self, content: &[u8], mode: u32, owner: (u32, u32)) -> io::Result<OwnedFd> {
-        let name = self.files.to_string();
-        self.files += 1;
+        let name = self.next_name();
         let how = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.root, &name, how, Mode::from_raw_mode(0o600))?;
         io::Write::write_all(&mut std::fs::File::from(file.try_clone()?), content)?;
@@ -109,6 +110,18 @@ impl Scratch {
         }
         rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
         duplicate(&self.root, &name)
+    }
+
+    /// A mount of a new socket, and the socket itself.
+    pub(super) fn socket(&mut self, mode: u32, owner: (u32, u32)) -> io::Result<(OwnedFd, UnixListener)> {
+        let name = self.next_name();
+        let socket = socket::bind(&self.root, &name, mode, owner)?;
+        Ok((duplicate(&self.root, &name)?, socket))
+    }
+
+    fn next_name(&mut self) -> String {
+        self.files += 1;
+        self.files.to_string()
     }
 }
 

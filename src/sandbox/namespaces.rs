@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -16,7 +17,9 @@ use super::launch::{Launch, Room};
 use super::mount::{PLAIN, Scratch, attach, attach_at, bind_host, new, pivot};
 use super::overlay::{Devices, Layers};
 use super::place::{Missing, Place, Places, open_host};
-use super::supervise::{Shared, Supervised, Supervisor};
+use super::run::Links;
+use super::socket::Listening;
+use super::supervise::{Shared, Supervised, Supervisor, Taken};
 use super::sys::{self, Below, set_mount_attributes};
 use super::{Doing, Exit, Process, Root, SandboxError, SandboxMount, SandboxMountKind, devices, network_files};
 
@@ -25,19 +28,21 @@ const NO_DEVICES: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
 const NO_SET_ID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
 
 /// Runs the process to its end. To be called on a thread that does nothing else afterwards.
-pub(super) fn run(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
-    run_under(false, None, process, output)
+pub(super) fn run(process: &Process<'_>, output: OwnedFd, links: &Links) -> Result<Exit, SandboxError> {
+    run_under(false, None, process, output, links)
 }
 
-/// The same in a user namespace that has many ids.
-pub(super) fn run_mapped(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
-    run_under(true, None, process, output)
+/// The same in a user namespace that has many ids, where a supervisor answers the few calls for which they are too few.
+pub(super) fn run_mapped(process: &Process<'_>, output: OwnedFd, links: &Links) -> Result<Exit, SandboxError> {
+    let supervision = if process.insecure { None } else { Supervisor::new(process, Taken::RareInNamespace)? };
+    let (supervisor, supervised) = supervision.unzip();
+    run_under(true, supervisor.as_ref().zip(supervised), process, output, links)
 }
 
 /// The same where kiln is the only user that there is: a supervisor answers what takes more.
-pub(super) fn run_supervised(process: &Process<'_>, output: OwnedFd) -> Result<Exit, SandboxError> {
-    let (supervisor, supervised) = Supervisor::new(process)?;
-    run_under(true, Some((&supervisor, supervised)), process, output)
+pub(super) fn run_supervised(process: &Process<'_>, output: OwnedFd, links: &Links) -> Result<Exit, SandboxError> {
+    let (supervisor, supervised) = Supervisor::new(process, Taken::All)?.unzip();
+    run_under(true, supervisor.as_ref().zip(supervised), process, output, links)
 }
 
 /// `is_user` in a user namespace, where overlays have marks of their own and devices can only be borrowed.
@@ -46,6 +51,7 @@ fn run_under(
     supervision: Option<(&Supervisor<'_>, Supervised)>,
     process: &Process<'_>,
     output: OwnedFd,
+    links: &Links,
 ) -> Result<Exit, SandboxError> {
     let (supervisor, supervised) = supervision.unzip();
     let outside = open_host(Path::new("/")).doing("open the root directory")?;
@@ -54,8 +60,8 @@ fn run_under(
     // Permission bits below are meant as they are written.
     rustix::process::umask(Mode::empty());
 
-    let mut scene = Scene::new(process, is_user)?;
-    let result = scene.set_up(process, supervised, output).and_then(|launch| match supervisor {
+    let mut scene = Scene::new(process, is_user, links)?;
+    let result = scene.set_up(process, supervised, output, links).and_then(|launch| match supervisor {
         None => launch.run(process),
         Some(supervisor) => run_beside(supervisor, launch, process),
     });
@@ -63,7 +69,11 @@ fn run_under(
     result.and_then(|exit| cleaned.map(|()| exit))
 }
 
-fn run_beside(supervisor: &Supervisor<'_>, launch: Launch, process: &Process<'_>) -> Result<Exit, SandboxError> {
+pub(super) fn run_beside(
+    supervisor: &Supervisor<'_>,
+    launch: Launch,
+    process: &Process<'_>,
+) -> Result<Exit, SandboxError> {
     let shared = Shared::default();
     std::thread::scope(|scope| {
         supervisor.start(scope, &shared)?;
@@ -105,7 +115,7 @@ struct Detached<'a> {
 }
 
 impl<'a> Scene<'a> {
-    fn new(process: &Process<'a>, user_marks: bool) -> Result<Self, SandboxError> {
+    fn new(process: &Process<'a>, user_marks: bool, links: &Links) -> Result<Self, SandboxError> {
         let hosts = network_files::hosts(process.hostname, process.hosts);
         let resolv_conf = network_files::resolv_conf(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
         let sources = sources(process.mounts)?;
@@ -121,7 +131,7 @@ impl<'a> Scene<'a> {
         }
         for (mount, source) in sources {
             let target = &*mount.target;
-            mounts.push(detached(mount, source, &mut scratch).map_err(|source| failed(target, source))?);
+            mounts.push(detached(mount, source, &mut scratch, links).map_err(|source| failed(target, source))?);
         }
         let borrowed = user_marks.then(devices::Borrowed::new).transpose().doing("open device nodes")?;
         // Everything of the machine that is needed has been opened.
@@ -134,6 +144,7 @@ impl<'a> Scene<'a> {
         process: &Process<'a>,
         supervised: Option<Supervised>,
         output: OwnedFd,
+        links: &Links,
     ) -> Result<Launch, SandboxError> {
         let dev = self.find("/dev", Missing::Directory)?;
         let (nodes, sys, proc) = match self.borrowed.take() {
@@ -161,7 +172,7 @@ impl<'a> Scene<'a> {
         rustix::process::umask(Mode::from_raw_mode(0o022));
         let input = devices::open_null().doing("open /dev/null")?;
         let room = Room::Namespaces { masked: !process.insecure };
-        Launch::new(process, room, supervised, input, output).doing("prepare the process")
+        Launch::new(process, room, supervised, input, output, links).doing("prepare the process")
     }
 
     fn find(&mut self, target: &str, missing: Missing<'_>) -> Result<Place, SandboxError> {
@@ -204,13 +215,18 @@ fn sources(mounts: &[SandboxMount]) -> Result<Vec<(&SandboxMount, Option<OwnedFd
     sorted.sort_by(|a, b| a.target.cmp(&b.target));
     let open = |mount: &SandboxMount| match &mount.kind {
         SandboxMountKind::Bind(path) => bind_host(path).map(Some).map_err(|source| failed(&mount.target, source)),
-        SandboxMountKind::Tmpfs(_) | SandboxMountKind::File { .. } => Ok(None),
+        SandboxMountKind::Tmpfs(_) | SandboxMountKind::File { .. } | SandboxMountKind::Socket { .. } => Ok(None),
     };
     sorted.into_iter().map(|mount| Ok((mount, open(mount)?))).collect()
 }
 
 /// `source` is what was opened for a bind.
-fn detached<'a>(mount: &'a SandboxMount, source: Option<OwnedFd>, scratch: &mut Scratch) -> io::Result<Detached<'a>> {
+fn detached<'a>(
+    mount: &'a SandboxMount,
+    source: Option<OwnedFd>,
+    scratch: &mut Scratch,
+    links: &Links,
+) -> io::Result<Detached<'a>> {
     let (detached, missing, attributes) = match (&mount.kind, source) {
         (SandboxMountKind::Tmpfs(size), _) => {
             let size = size.map(|bytes| bytes.to_string());
@@ -219,6 +235,11 @@ fn detached<'a>(mount: &'a SandboxMount, source: Option<OwnedFd>, scratch: &mut 
         }
         (SandboxMountKind::File { content, mode, uid, gid }, _) => {
             (scratch.file(content, *mode, (*uid, *gid))?, Missing::File, NO_DEVICES | NO_SET_ID)
+        }
+        (SandboxMountKind::Socket { service, mode, uid, gid }, _) => {
+            let (mounted, socket) = scratch.socket(*mode, (*uid, *gid))?;
+            links.sockets.send(Listening { socket, service: Arc::clone(service) }).map_err(io::Error::other)?;
+            (mounted, Missing::File, NO_DEVICES | NO_SET_ID)
         }
         (SandboxMountKind::Bind(_), Some(source)) => {
             let file_type = FileType::from_raw_mode(rustix::fs::fstat(&source)?.st_mode);

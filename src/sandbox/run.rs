@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -9,7 +10,22 @@ use rustix::fs::{Gid, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::{Doing, Exit, Isolation, Process, Root, SandboxError, chroot, namespaces, sys};
+use super::cgroup::StepGroup;
+use super::socket::{Listening, serve_all};
+use super::{
+    Cgroup, Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMountKind, chroot, namespaces, own_program, sys,
+};
+
+/// What ties a step to the outside of its sandbox.
+pub(super) struct Links {
+    /// Sockets of the step are sent here as soon as they listen.
+    pub(super) sockets: Sender<Listening>,
+    /// Where the step's first process enters its cgroup.
+    pub(super) cgroup: Option<OwnedFd>,
+}
+
+/// How a rung runs a process.
+type Rung = fn(&Process<'_>, OwnedFd, &Links) -> Result<Exit, SandboxError>;
 
 /// Runs the process to its end. `output` gets stdout and stderr as they come, merged, on the calling thread. Stdin is
 /// `/dev/null`.
@@ -18,7 +34,7 @@ use super::{Doing, Exit, Isolation, Process, Root, SandboxError, chroot, namespa
 /// kiln is killed meanwhile, the step is too.
 pub fn run(isolation: Isolation, process: &Process<'_>, output: &mut dyn FnMut(&[u8])) -> Result<Exit, SandboxError> {
     let unsupported = |what: &str| Err(SandboxError::Unsupported { what: what.to_owned(), isolation });
-    let rung: fn(&Process<'_>, OwnedFd) -> Result<Exit, SandboxError> = match (isolation, process.root) {
+    let rung: Rung = match (isolation, process.root) {
         (Isolation::Root, _) => namespaces::run,
         (Isolation::Rootless, _) => namespaces::run_mapped,
         (Isolation::SingleId, _) => namespaces::run_supervised,
@@ -29,20 +45,31 @@ pub fn run(isolation: Isolation, process: &Process<'_>, output: &mut dyn FnMut(&
     if process.cancel.is_set() {
         return Err(SandboxError::Cancelled);
     }
+    own_program::remember();
     let (reader, writer) = pipe(isolation, process)?;
     // Nothing is ever written: its end tells that the step is over, even if somebody outside got hold of the output.
     let (over, running) = pipe_with(PipeFlags::CLOEXEC).doing("make a pipe")?;
+    let group = process.cgroup.map(Cgroup::step).transpose().doing("make a cgroup")?;
+    let door = group.as_ref().map(StepGroup::door).transpose().doing("open a cgroup")?.map(OwnedFd::from);
+    let (sockets, arriving) = mpsc::channel();
+    let links = Links { sockets, cgroup: door };
     thread::scope(|scope| {
+        if process.mounts.iter().any(|mount| matches!(mount.kind, SandboxMountKind::Socket { .. })) {
+            let porter = thread::Builder::new().name("sockets".to_owned());
+            porter.spawn_scoped(scope, move || serve_all(&arriving)).doing("start a thread")?;
+        }
         let worker = thread::Builder::new().name("sandbox".to_owned()).spawn_scoped(scope, move || {
             sys::block_signals();
-            let result = rung(process, writer);
-            drop(running);
+            let result = rung(process, writer, &links);
+            drop((running, links));
             result
         });
         let worker = worker.doing("start a thread")?;
         let read = copy_until_over(&reader, over.as_fd(), output).doing("read the output");
         let result = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        result.and_then(|exit| read.map(|()| exit))
+        let exit = result.and_then(|exit| read.map(|()| exit))?;
+        let is_out_of_memory = exit != Exit::Code(0) && group.as_ref().is_some_and(StepGroup::ran_out_of_memory);
+        Ok(if is_out_of_memory { Exit::OutOfMemory } else { exit })
     })
 }
 

@@ -1,8 +1,12 @@
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::progress::Cancel;
 use crate::rootfs::Claims;
+
+use super::{Cgroup, Limits, Service, Ulimit};
 
 /// A rung of the ladder (`--isolation`), strongest first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
@@ -84,6 +88,17 @@ pub enum SandboxMountKind {
         /// Group.
         gid: u32,
     },
+    /// A socket that this process of kiln's answers.
+    Socket {
+        /// Who talks to those that connect.
+        service: Arc<dyn Service>,
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
 }
 
 /// A process to run.
@@ -111,6 +126,10 @@ pub struct Process<'a> {
     pub insecure: bool,
     /// Bytes of `/dev/shm`; 0 is 64 MiB.
     pub shm_size: u64,
+    /// What holds each of its processes back.
+    pub limits: &'a Limits,
+    /// What holds it back as a whole.
+    pub cgroup: Option<&'a Cgroup>,
     /// On the rung `single-id`, gets what the step's links and pipes are meant to be.
     pub claims: &'a Claims,
     /// The build may be stopped meanwhile.
@@ -124,6 +143,8 @@ pub enum Exit {
     Code(i32),
     /// By this signal.
     Signal(i32),
+    /// Not well, after the kernel had killed a process because the step had used up its memory.
+    OutOfMemory,
 }
 
 /// A process could not be run to its end.
@@ -161,6 +182,17 @@ pub enum SandboxError {
         /// The rung.
         isolation: Isolation,
     },
+    /// A limit is above what kiln itself has.
+    #[error("cannot set the limit {limit}: kiln itself has {have} at most")]
+    Limit {
+        /// As asked for.
+        limit: Ulimit,
+        /// Kiln's own hard limit.
+        have: u64,
+    },
+    /// It took longer than [`Limits::timeout`], and was killed.
+    #[error("it ran for more than {0:?}")]
+    TimedOut(Duration),
     /// The build was stopped.
     #[error("the build was stopped")]
     Cancelled,

@@ -219,7 +219,8 @@ fn ids_here() -> u64 {
     map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok()).sum()
 }
 
-fn may_mount() -> bool {
+/// Whether this process has `CAP_SYS_ADMIN`.
+pub(super) fn may_mount() -> bool {
     rustix::thread::capabilities(None)
         .is_ok_and(|sets| sets.effective.contains(rustix::thread::CapabilitySet::SYS_ADMIN))
 }

@@ -9,8 +9,9 @@ use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 use rustix::thread::UnshareFlags;
@@ -65,8 +66,27 @@ extern "C" fn enter<T>(entry: *mut c_void) -> c_int {
     0
 }
 
-/// Runs `run(data)` in a new process that shares this one's memory and descriptors, and waits for its end. When `stop`
-/// becomes readable, the process is sent `signal`; yields whether that happened.
+/// How long a process may run.
+pub(super) struct Until<'a> {
+    /// Until this becomes readable.
+    pub(super) stop: BorrowedFd<'a>,
+    /// And no longer than this.
+    pub(super) timeout: Option<Duration>,
+}
+
+/// Why a process has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// By itself.
+    ByItself,
+    /// It was asked to.
+    Stopped,
+    /// It took too long.
+    TimedOut,
+}
+
+/// Runs `run(data)` in a new process that shares this one's memory and descriptors, and waits for its end. When its time is
+/// up, the process is sent `signal`.
 ///
 /// All signals of the calling thread must be blocked. `run` must not panic.
 pub(super) fn run_beside<T: Sync>(
@@ -74,9 +94,9 @@ pub(super) fn run_beside<T: Sync>(
     flags: c_int,
     run: fn(&T),
     data: &T,
-    stop: BorrowedFd<'_>,
+    until: &Until<'_>,
     signal: c_int,
-) -> io::Result<bool> {
+) -> io::Result<Ended> {
     let entry = Entry { run, data };
     let mut descriptor: c_int = -1;
     // SAFETY: the stack and `entry` live until this function returns, which is after the process was waited for. The
@@ -96,14 +116,17 @@ pub(super) fn run_beside<T: Sync>(
     }
     // SAFETY: the kernel has just made this descriptor, and nobody else knows of it.
     let process = unsafe { OwnedFd::from_raw_fd(descriptor) };
-    let mut stopped = false;
-    let mut polled = [PollFd::new(&process, PollFlags::IN), PollFd::from_borrowed_fd(stop, PollFlags::IN)];
-    if poll(&mut polled, None).is_ok() && polled[0].revents().is_empty() {
+    let mut ended = Ended::ByItself;
+    let mut polled = [PollFd::new(&process, PollFlags::IN), PollFd::from_borrowed_fd(until.stop, PollFlags::IN)];
+    // A time that the kernel cannot count is none.
+    let timeout = until.timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+    let ready = poll(&mut polled, timeout.as_ref());
+    if ready.is_ok() && polled[0].revents().is_empty() {
+        ended = if ready == Ok(0) { Ended::TimedOut } else { Ended::Stopped };
         signal_process(pid, signal);
-        stopped = true;
     }
     wait(pid);
-    Ok(stopped)
+    Ok(ended)
 }
 
 /// Runs `run(data)` in a new process that shares this one's memory and has its own descriptors. This thread sleeps until
@@ -236,6 +259,12 @@ pub(super) fn unshare(flags: UnshareFlags) -> io::Result<()> {
     Ok(unsafe { rustix::thread::unshare_unsafe(flags) }?)
 }
 
+/// Makes the cgroup of this process the topmost that it sees.
+pub(super) fn unshare_cgroups() -> Result<(), Errno> {
+    // SAFETY: the descriptor table stays shared.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWCGROUP) }
+}
+
 /// Whether mounts below are changed as well.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Below {
@@ -279,6 +308,21 @@ pub(super) fn bound_capabilities(keep: u64) {
             // SAFETY: no memory is involved.
             unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
         }
+    }
+}
+
+/// Gives this process a session keyring of its own, empty and without a name, in place of kiln's.
+pub(super) fn leave_keyring() -> Result<(), Errno> {
+    // SAFETY: no name is given, so no memory is involved.
+    let result = unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, ptr::null::<c_char>()) };
+    if result >= 0 {
+        return Ok(());
+    }
+    match last_errno() {
+        // A kernel without keyrings, or a container that may not use them: then there is none to keep from the step. Of a
+        // quota that is used up the step makes no use either, as its filter refuses it keyrings.
+        Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::DQUOT => Ok(()),
+        errno => Err(errno),
     }
 }
 

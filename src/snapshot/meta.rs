@@ -11,7 +11,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use crate::rootfs::{Birth, CLAIM, Claim, Claims, Device, Kind, Meta, Time, Xattrs};
+use crate::rootfs::{Birth, CLAIM, CLAIMED_ID, Claim, Claims, Device, Kind, Meta, Time, Xattrs};
 
 /// Names by which overlayfs keeps its own marks, privileged and not.
 const OVERLAY_XATTRS: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
@@ -48,11 +48,18 @@ pub fn set_owner(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
     match chownat(CWD, path, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::INVAL) => {
             let device = claim_of(path).and_then(|claim| claim.device);
-            put_claim(path, Claim { uid, gid, device })
+            let stand_in = Some(CLAIMED_ID);
+            let (user, group) = (stand_in.map(Uid::from_raw), stand_in.map(Gid::from_raw));
+            let over = match chownat(CWD, path, user, group, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(()) => Some((CLAIMED_ID, CLAIMED_ID)),
+                // With one id there is nobody to give it to, and no step that could give it away.
+                Err(_) => None,
+            };
+            put_claim(path, Claim { uid, gid, device, over })
         }
         Ok(()) => match claim_of(path) {
             Some(Claim { device: None, .. }) => Ok(lremovexattr(path, CLAIM)?),
-            Some(claim) => put_claim(path, Claim { uid, gid, ..claim }),
+            Some(claim) => put_claim(path, Claim { uid, gid, over: Some((uid, gid)), ..claim }),
             None => Ok(()),
         },
         Err(Errno::PERM) if !geteuid().is_root() => Ok(()),
@@ -88,6 +95,36 @@ pub(super) fn set_time(path: &Path, time: Time) -> io::Result<()> {
     let time = Timespec { tv_sec: time.seconds, tv_nsec: i64::from(time.nanos) };
     let times = Timestamps { last_access: time, last_modification: time };
     Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// What becomes of the nodes of devices in a directory of root filesystems.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Nodes {
+    /// Nodes, where the kernel allows them. Nobody may open them there.
+    Real,
+    /// Empty files with a claim, but for those devices that any process may use: a step can open what is there.
+    Claimed,
+}
+
+/// Major and minor numbers of character devices that any process may use, and of overlayfs's mark.
+const HARMLESS: [(u32, u32); 7] = [(0, 0), (1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0)];
+
+impl Nodes {
+    /// Makes a device or pipe. Other kinds are none of its business.
+    pub(super) fn make(self, path: &Path, kind: &Kind) -> io::Result<()> {
+        let is_harmless = match kind {
+            Kind::CharDevice(major, minor) => HARMLESS.contains(&(*major, *minor)),
+            Kind::BlockDevice(..) => false,
+            Kind::Fifo | Kind::File(_) | Kind::Symlink(_) => true,
+        };
+        match Device::of(kind) {
+            Some(device) if self == Self::Claimed && !is_harmless => {
+                std::fs::File::create_new(path)?;
+                put_claim(path, Claim { device: Some(device), ..Claim::default() })
+            }
+            _ => make_node(path, kind),
+        }
+    }
 }
 
 /// Makes a device or pipe. Other kinds are none of its business.
@@ -141,11 +178,12 @@ pub(super) fn is_opaque(path: &Path) -> bool {
 /// Mode, owner, time and attributes of what stands at `path`; overlayfs's own attributes are left out. What was claimed of
 /// it ([`read_claim`]) counts.
 pub(super) fn read_meta(path: &Path, stat: &std::fs::Metadata, claim: Option<Claim>) -> io::Result<Meta> {
-    let claim = claim.unwrap_or_else(|| Claim::owned(stat.uid(), stat.gid()));
+    let real = (stat.uid(), stat.gid());
+    let (uid, gid) = claim.map_or(real, |claim| claim.owner(real));
     Ok(Meta {
         mode: stat.mode() & 0o7777,
-        uid: claim.uid,
-        gid: claim.gid,
+        uid,
+        gid,
         mtime: Time { seconds: stat.mtime(), nanos: u32::try_from(stat.mtime_nsec()).unwrap_or_default() },
         xattrs: read_xattrs(path)?,
     })

@@ -7,7 +7,7 @@ mod tree_files;
 mod work_tree;
 mod write;
 
-pub use meta::{make_node, make_whiteout, read_xattrs, set_meta, set_opaque, set_owner};
+pub use meta::{Nodes, make_node, make_whiteout, read_xattrs, set_meta, set_opaque, set_owner};
 pub use overlay::{diff, set_times, settle};
 pub use tree_files::TreeFiles;
 pub use work_tree::WorkTree;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::rootfs::{Change, Changes, Claims, Directory, Files, Inode, Kind, Node, RootFs, RootPath};
 
 use super::TreeFiles;
-use super::meta::{read_claim, read_meta, set_meta};
+use super::meta::{Nodes, read_claim, read_meta, set_meta};
 use super::overlay::read_inode;
 use super::write::write_inode;
 
@@ -31,6 +31,7 @@ struct Stamp {
 pub struct WorkTree {
     dir: PathBuf,
     files: Arc<dyn Files>,
+    nodes: Nodes,
     root: RootFs,
     stamps: HashMap<RootPath, Stamp>,
 }
@@ -40,10 +41,10 @@ impl WorkTree {
     ///
     /// Names of one inode become files of their own: on an overlay, too, writing to one name of a lower's file
     /// does not change the others.
-    pub fn materialise(root: &RootFs, dir: &Path) -> io::Result<Self> {
-        write_apart(&Node::Directory(Arc::clone(root.root())), dir)?;
+    pub fn materialise(root: &RootFs, dir: &Path, nodes: Nodes) -> io::Result<Self> {
+        write_apart(&Node::Directory(Arc::clone(root.root())), dir, nodes)?;
         let files: Arc<dyn Files> = Arc::new(TreeFiles::open(dir)?);
-        let mut tree = Self { dir: dir.to_owned(), files, root: root.clone(), stamps: HashMap::new() };
+        let mut tree = Self { dir: dir.to_owned(), files, nodes, root: root.clone(), stamps: HashMap::new() };
         tree.stamps = tree.stamp()?;
         Ok(tree)
     }
@@ -83,12 +84,12 @@ impl WorkTree {
                 }
                 Change::Put { inode, .. } => {
                     remove(&path)?;
-                    write_inode(&path, inode)?;
+                    write_inode(&path, inode, self.nodes)?;
                 }
                 Change::Link { target, .. } => {
                     remove(&path)?;
                     if let Some(Node::Inode(inode)) = root.get(target) {
-                        write_inode(&path, &inode)?;
+                        write_inode(&path, &inode, self.nodes)?;
                     }
                 }
                 Change::Remove { .. } | Change::Opaque { .. } => {}
@@ -137,7 +138,7 @@ impl WorkTree {
             {
                 let place = self.dir.join(path.as_path());
                 remove(&place)?;
-                write_inode(&place, &inode)?;
+                write_inode(&place, &inode, self.nodes)?;
             }
         }
         self.restore_directories(changes, root)?;
@@ -234,7 +235,7 @@ impl Stamp {
     }
 }
 
-fn write_apart(node: &Node, place: &Path) -> io::Result<()> {
+fn write_apart(node: &Node, place: &Path, nodes: Nodes) -> io::Result<()> {
     match node {
         Node::Directory(directory) => {
             match fs::create_dir(place) {
@@ -242,11 +243,11 @@ fn write_apart(node: &Node, place: &Path) -> io::Result<()> {
                 _ => {}
             }
             for (name, child) in &directory.children {
-                write_apart(child, &place.join(std::ffi::OsStr::from_bytes(name)))?;
+                write_apart(child, &place.join(std::ffi::OsStr::from_bytes(name)), nodes)?;
             }
             set_meta(place, &directory.meta, false)
         }
-        Node::Inode(inode) => match (&inode.kind, write_inode(place, inode)) {
+        Node::Inode(inode) => match (&inode.kind, write_inode(place, inode, nodes)) {
             // Without the right to make devices their place stays empty; the list still holds them.
             (Kind::CharDevice(..) | Kind::BlockDevice(..), Err(error))
                 if error.kind() == io::ErrorKind::PermissionDenied =>

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::rootfs::{Change, Changes, Inode, Kind, Meta, Node, RootFs, RootPath};
 
-use super::meta::{make_node, make_whiteout, set_meta, set_opaque};
+use super::meta::{Nodes, make_whiteout, set_meta, set_opaque};
 
 /// Writes a layer in overlay form into `dir`, which may hold a part of it already.
 ///
@@ -25,7 +25,7 @@ pub fn unpack(changes: &Changes, dir: &Path) -> io::Result<()> {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
                     result => result,
                 },
-                Change::Put { inode, .. } => write_inode(&path, inode),
+                Change::Put { inode, .. } => write_inode(&path, inode, Nodes::Real),
                 Change::Link { target, .. } => fs::hard_link(dir.join(target.as_path()), &path),
                 Change::Remove { .. } => {
                     fs::create_dir_all(path.parent().unwrap_or(dir))?;
@@ -50,12 +50,12 @@ pub fn unpack(changes: &Changes, dir: &Path) -> io::Result<()> {
 
 /// Writes everything that `root` holds at and below `top` to `place`, which is made if it is not there: a directory's
 /// entries are put into it.
-pub fn write(root: &RootFs, top: &RootPath, place: &Path) -> io::Result<()> {
+pub fn write(root: &RootFs, top: &RootPath, place: &Path, nodes: Nodes) -> io::Result<()> {
     let node = root.get(top).ok_or(io::ErrorKind::NotFound)?;
-    write_node(&node, place, &mut HashMap::new())
+    write_node(&node, place, nodes, &mut HashMap::new())
 }
 
-fn write_node(node: &Node, place: &Path, links: &mut HashMap<*const Inode, PathBuf>) -> io::Result<()> {
+fn write_node(node: &Node, place: &Path, nodes: Nodes, links: &mut HashMap<*const Inode, PathBuf>) -> io::Result<()> {
     match node {
         Node::Directory(directory) => {
             match fs::create_dir(place) {
@@ -63,7 +63,7 @@ fn write_node(node: &Node, place: &Path, links: &mut HashMap<*const Inode, PathB
                 _ => {}
             }
             for (name, child) in &directory.children {
-                write_node(child, &place.join(OsStr::from_bytes(name)), links)?;
+                write_node(child, &place.join(OsStr::from_bytes(name)), nodes, links)?;
             }
             set_meta(place, &directory.meta, false)
         }
@@ -75,20 +75,20 @@ fn write_node(node: &Node, place: &Path, links: &mut HashMap<*const Inode, PathB
             if Arc::strong_count(inode) > 1 {
                 links.insert(address, place.to_owned());
             }
-            write_inode(place, inode)
+            write_inode(place, inode, nodes)
                 .map_err(|error| io::Error::new(error.kind(), format!("cannot write {}: {error}", place.display())))
         }
     }
 }
 
 /// Writes one file, link or node where nothing stands yet.
-pub(super) fn write_inode(path: &Path, inode: &Inode) -> io::Result<()> {
+pub(super) fn write_inode(path: &Path, inode: &Inode, nodes: Nodes) -> io::Result<()> {
     match &inode.kind {
         Kind::File(file) => {
             file.copy_to(&mut File::create_new(path)?)?;
         }
         Kind::Symlink(target) => std::os::unix::fs::symlink(OsStr::from_bytes(target), path)?,
-        kind => make_node(path, kind)?,
+        kind => nodes.make(path, kind)?,
     }
     set_meta(path, &inode.meta, matches!(inode.kind, Kind::Symlink(_)))
 }

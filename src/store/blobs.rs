@@ -1,11 +1,13 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::image::{Descriptor, Digest};
+use crate::rootfs::{Files, RootPath};
 
 use super::Store;
 
@@ -20,6 +22,24 @@ pub trait BlobSource: Send + Sync {
     /// Whether the store knows where it is ([`Store::sources`]), so that the blob can be had after the build as well.
     fn is_lasting(&self) -> bool {
         false
+    }
+}
+
+/// Opens blobs by the digits of their digest, for files whose bytes they are.
+#[derive(Debug)]
+pub struct BlobFiles(Arc<Store>);
+
+impl Files for BlobFiles {
+    fn open(&self, path: &RootPath) -> io::Result<File> {
+        File::open(self.0.root.join("blobs/sha256").join(path.as_path()))
+    }
+}
+
+impl BlobFiles {
+    /// The blob as a file of `size` bytes.
+    pub fn file(store: &Arc<Store>, blob: &Digest, size: u64) -> crate::rootfs::File {
+        let files = Arc::new(Self(Arc::clone(store)));
+        crate::rootfs::File::at(files, RootPath::clamped(blob.hex().as_bytes()), size)
     }
 }
 
@@ -40,6 +60,34 @@ impl Store {
     /// Whether the blob is here.
     pub fn has(&self, digest: &Digest) -> bool {
         self.blob_path(digest).exists()
+    }
+
+    /// Marks a blob as used now.
+    pub(super) fn use_blob(&self, digest: &Digest) {
+        super::attend::touch(&self.blob_path(digest));
+    }
+
+    /// Bytes of a blob, if it is here.
+    pub fn blob_size(&self, digest: &Digest) -> Option<u64> {
+        fs::metadata(self.blob_path(digest)).ok().map(|meta| meta.len())
+    }
+
+    /// All blobs with their sizes, in the order of their digests. Files that have no digest for a name are passed over.
+    pub fn blobs(&self) -> io::Result<Vec<(Digest, u64)>> {
+        let mut blobs = Vec::new();
+        for entry in fs::read_dir(self.root.join("blobs/sha256"))? {
+            let entry = entry?;
+            let name = entry.file_name().into_string().ok();
+            let Some(digest) = name.and_then(|name| Digest::from_hex(&name).ok()) else { continue };
+            match entry.metadata() {
+                Ok(meta) => blobs.push((digest, meta.len())),
+                // Another process has removed it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        blobs.sort_unstable();
+        Ok(blobs)
     }
 
     /// Opens a blob. Its bytes have been checked when it was written.
@@ -65,10 +113,19 @@ impl Store {
         Ok(BlobWriter { store: self, file, hash: Sha256::new(), size: 0 })
     }
 
+    /// Reads all of a blob, and gives its true digest and size.
+    pub fn hash_blob(&self, digest: &Digest) -> io::Result<(Digest, u64)> {
+        let mut hash = Hashed { hash: Sha256::new(), size: 0 };
+        io::copy(&mut BufReader::with_capacity(BUFFER, self.open_blob(digest)?), &mut hash)?;
+        Ok((Digest::from_bytes(hash.hash.finalize().into()), hash.size))
+    }
+
     /// Keeps a small blob.
     pub fn put_blob(&self, bytes: &[u8]) -> io::Result<Digest> {
         let digest = Digest::of(bytes);
-        if !self.has(&digest) {
+        if self.has(&digest) {
+            self.use_blob(&digest);
+        } else {
             let mut blob = self.new_blob()?;
             blob.write_all(bytes)?;
             blob.commit(Some(&digest))?;
@@ -85,6 +142,7 @@ impl Store {
     /// descriptor's digest and size are refused (APPLY-6).
     pub fn ensure_blob(&self, blob: &Descriptor, source: Option<&dyn BlobSource>) -> io::Result<()> {
         if self.has(&blob.digest) {
+            self.use_blob(&blob.digest);
             return Ok(());
         }
         let Some(source) = source else {
@@ -104,6 +162,24 @@ impl Store {
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         writer.commit(Some(&blob.digest)).map(drop)
+    }
+}
+
+/// Takes bytes into a hash, and counts them.
+struct Hashed {
+    hash: Sha256,
+    size: u64,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hash.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

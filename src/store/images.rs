@@ -36,11 +36,24 @@ impl Store {
         self.replace(&self.root.join("index.json"), &index.to_json())
     }
 
-    /// What `name` names.
+    /// Takes a name away; the blobs stay. Whether there was such a name.
+    pub fn untag(&self, name: &Reference) -> io::Result<bool> {
+        let _one_at_a_time = self.lock("index")?;
+        let mut index = self.index()?;
+        let (name, before) = (name.to_string(), index.manifests.len());
+        index.manifests.retain(|known| known.annotations.get(REF_NAME) != Some(&name));
+        if index.manifests.len() == before {
+            return Ok(false);
+        }
+        self.replace(&self.root.join("index.json"), &index.to_json()).map(|()| true)
+    }
+
+    /// What `name` names; it counts as used.
     pub fn resolve(&self, name: &Reference) -> io::Result<Option<Descriptor>> {
         let name = name.to_string();
         let found = self.index()?.manifests.into_iter().find(|known| known.annotations.get(REF_NAME) == Some(&name));
         Ok(found.map(|mut found| {
+            self.use_blob(&found.digest);
             found.annotations.remove(REF_NAME);
             found
         }))

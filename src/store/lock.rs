@@ -56,7 +56,7 @@ impl Store {
     }
 }
 
-fn take(path: &Path, make: bool) -> io::Result<Option<LockGuard>> {
+pub(super) fn take(path: &Path, make: bool) -> io::Result<Option<LockGuard>> {
     loop {
         let file = OpenOptions::new().create(make).truncate(false).write(true).open(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {

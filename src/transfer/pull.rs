@@ -20,6 +20,15 @@ pub enum Extent {
 impl Transfer {
     /// Fetches what `name` means in its registry, as far as the store does not hold it, and gives it that name in the store.
     pub fn pull(&self, name: &Reference, extent: &Extent) -> Result<Descriptor, Error> {
+        let (top, wanted) = self.look_up(name, extent)?;
+        self.complete(&wanted)?;
+        self.store.tag(name, &top).map_err(Error::Store)?;
+        Ok(top)
+    }
+
+    /// What `name` means in its registry, and the part of it that is asked for. Its documents are in the store afterwards, and
+    /// it is known where the blobs can be had.
+    pub fn look_up(&self, name: &Reference, extent: &Extent) -> Result<(Descriptor, Tree), Error> {
         let task = self.tasks.start(format!("resolve {name}"));
         let resolved = self.registry.resolve(name)?;
         let top = resolved.descriptor;
@@ -32,30 +41,27 @@ impl Transfer {
         self.store.put_source(&top.digest, &name.place()).map_err(Error::Store)?;
         task.ends(Outcome::Done);
         drop(task);
-        let wanted = self.wanted(name, &top, extent)?;
+        let wanted = self.wanted(&name.to_string(), &top, extent)?;
         for digest in wanted.digests() {
             self.store.put_source(digest, &name.place()).map_err(Error::Store)?;
         }
-        self.complete(&wanted)?;
-        self.store.tag(name, &top).map_err(Error::Store)?;
-        Ok(top)
+        Ok((top, wanted))
     }
 
-    /// The part of an image that is asked for. Its documents are in the store afterwards.
-    pub fn wanted(&self, name: &Reference, top: &Descriptor, extent: &Extent) -> Result<Tree, Error> {
-        let shown = name.to_string();
-        let Extent::Platform(platform) = extent else { return self.tree(&shown, top) };
+    /// The part of an image that is asked for; `name` is what errors call it. Its documents are in the store afterwards.
+    pub fn wanted(&self, name: &str, top: &Descriptor, extent: &Extent) -> Result<Tree, Error> {
+        let Extent::Platform(platform) = extent else { return self.tree(name, top) };
         let above = self.store.sources(&top.digest).map_err(Error::Store)?;
         let mut at = top.clone();
         loop {
-            let bytes = self.document(&shown, &at, &above)?;
+            let bytes = self.document(name, &at, &above)?;
             let document = Document::from_json(&bytes)
-                .map_err(|error| Error::NotAnImage { name: shown.clone(), reason: error.to_string() })?;
+                .map_err(|error| Error::NotAnImage { name: name.to_owned(), reason: error.to_string() })?;
             match document {
-                Document::Manifest(_) => return self.tree(&shown, &at),
+                Document::Manifest(_) => return self.tree(name, &at),
                 Document::Index(index) => {
                     let chosen = index.select(platform).filter(|chosen| is_document(chosen));
-                    at = chosen.cloned().ok_or_else(|| no_platform(&shown, platform, &index))?;
+                    at = chosen.cloned().ok_or_else(|| no_platform(name, platform, &index))?;
                 }
             }
         }
@@ -69,13 +75,18 @@ impl Transfer {
     /// Sees that a blob is in the store, from any repository that is known to have it.
     pub(super) fn ensure(&self, blob: &Descriptor) -> Result<(), Error> {
         if self.store.has(&blob.digest) {
-            return Ok(());
+            return self.store.ensure_blob(blob, None).map_err(Error::Store);
         }
         let sources = self.store.sources(&blob.digest).map_err(Error::Store)?;
         let mut failed = Error::Missing { digest: blob.digest };
         for source in sources {
             let Ok(name) = source.parse::<Reference>() else { continue };
-            let fetched = self.store.ensure_blob(blob, Some(&Remote { transfer: self, name: &name }));
+            let fetch = || self.store.ensure_blob(blob, Some(&Remote { transfer: self, name: &name }));
+            // What a line has damaged may come whole the next time.
+            let fetched = fetch().or_else(|error| match error.kind() {
+                io::ErrorKind::InvalidData => fetch(),
+                _ => Err(error),
+            });
             match fetched {
                 Ok(()) => return Ok(()),
                 Err(source) => failed = self.explained(Error::Fetch { digest: blob.digest, source }),

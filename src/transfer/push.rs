@@ -17,12 +17,13 @@ impl Transfer {
         let shown = names.first().map(ToString::to_string).unwrap_or_default();
         let tree = self.tree(&shown, top)?;
         for name in names {
-            self.push_tree(&tree, name)?;
+            self.send(&tree, name)?;
         }
         Ok(())
     }
 
-    fn push_tree(&self, tree: &Tree, name: &Reference) -> Result<(), Error> {
+    /// Sends a tree to the registry of `name`, and gives it that name there.
+    pub fn send(&self, tree: &Tree, name: &Reference) -> Result<(), Error> {
         each(&tree.blobs, &self.cancel, |blob| self.push_blob(name, blob))?;
         let Some(((top, bytes), below)) = tree.documents.split_last() else { return Ok(()) };
         for (document, bytes) in below {

@@ -10,7 +10,7 @@ pub(crate) struct Built {
 }
 
 impl Built {
-    pub(super) fn new(output: Output, archive: PathBuf) -> Self {
+    pub(crate) fn new(output: Output, archive: PathBuf) -> Self {
         Self { output, archive }
     }
 

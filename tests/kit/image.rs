@@ -45,6 +45,11 @@ impl Image {
         &self.entry
     }
 
+    /// The files of the archive.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+    }
+
     /// A file of the archive.
     pub(crate) fn archived(&self, name: &str) -> Option<&[u8]> {
         self.files.get(name).map(Vec::as_slice)

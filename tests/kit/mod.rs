@@ -8,9 +8,12 @@
 
 mod base;
 mod built;
+mod faulty;
+mod git;
 mod image;
 mod layer;
 mod registry;
+mod web;
 mod wire;
 
 use std::fs;
@@ -21,8 +24,12 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub(crate) use built::Built;
+pub(crate) use faulty::{Fault, Faulty};
+pub(crate) use git::{Daemon, Repository, SmartHttp};
 pub(crate) use image::Image;
-pub(crate) use registry::Registry;
+pub(crate) use layer::Kind as EntryKind;
+pub(crate) use registry::{HTPASSWD, Registry};
+pub(crate) use web::{Page, Web};
 pub(crate) use wire::Wire;
 
 /// A build that takes longer hangs.
@@ -169,6 +176,19 @@ impl Kit {
         Built::new(self.run(&["-o", &output]), archive)
     }
 
+    /// Builds another context than the kit's into an OCI archive, without its Dockerfile.
+    pub(crate) fn build_at(&self, context: &str, more: &[&str]) -> Built {
+        let archive = self.path("out.tar");
+        let _absent = fs::remove_file(&archive);
+        let output = format!("type=oci,dest={}", archive.display());
+        let store = self.path("store");
+        let mut words = vec!["build", "--progress", "plain", "--store", text(&store), "-o", &output];
+        words.extend(self.flags.iter().map(String::as_str));
+        words.extend(more);
+        words.push(context);
+        Built::new(self.kiln(&words), archive)
+    }
+
     /// Builds with the flags of the kit and `more`, and no output that is not among them.
     pub(crate) fn run(&self, more: &[&str]) -> std::process::Output {
         assert_cmd::Command::from_std(self.command(more)).timeout(TIMEOUT).output().unwrap()
@@ -180,6 +200,20 @@ impl Kit {
         self.surround(&mut command);
         command.args(words);
         assert_cmd::Command::from_std(command).timeout(TIMEOUT).output().unwrap()
+    }
+
+    /// The same, with bytes on standard input.
+    pub(crate) fn kiln_fed(&self, words: &[&str], stdin: &[u8]) -> std::process::Output {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kiln"));
+        self.surround(&mut command);
+        command.args(words);
+        assert_cmd::Command::from_std(command).write_stdin(stdin).timeout(TIMEOUT).output().unwrap()
+    }
+
+    /// Runs another command of the program on the kit's store.
+    pub(crate) fn on_store(&self, words: &[&str]) -> std::process::Output {
+        let store = self.path("store");
+        self.kiln(&[words, &["--store", text(&store)]].concat())
     }
 
     /// The command of [`Kit::run`], not started.
@@ -209,6 +243,7 @@ impl Kit {
             "KILN_CONFIG",
             "DOCKER_CONFIG",
             "REGISTRY_AUTH_FILE",
+            "SSH_AUTH_SOCK",
             "XDG_DATA_HOME",
             "XDG_CONFIG_HOME",
             "XDG_RUNTIME_DIR",
@@ -225,6 +260,13 @@ pub(crate) fn output_of(program: &str, arguments: &[&str]) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {arguments:?}: {stderr}");
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// So many bytes of text that hardly compresses.
+pub(crate) fn noise(size: usize) -> String {
+    let words: Vec<String> =
+        (0..size / 16).map(|n: usize| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    words.concat()
 }
 
 /// The text of a path, for a command line.

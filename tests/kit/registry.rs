@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use super::installed;
 
+/// `user:secret`, as `htpasswd -B` writes it.
+pub(crate) const HTPASSWD: &str = "user:$2y$05$.bacTihnnrrwFXt9wAcJouBGTO5mAb4dbr7e5i5E.b.5S0Sy2PtyK\n";
+
 /// Debian's `docker-registry` on loopback, stopped when dropped.
 pub(crate) struct Registry {
     child: Child,

@@ -186,3 +186,11 @@ fn run_42_a_cache_outlives_builds_and_no_cache() {
     assert_eq!(content(&kit.flag(&["--no-cache"]).build().succeeds(), "/x").trim(), "2");
     assert_eq!(content(&kit.new_store().build().succeeds(), "/x").trim(), "1", "an empty cache will do");
 }
+
+#[test]
+fn run_46_where_a_secret_was_shown_nothing_stays() {
+    let Some(mut kit) = Kit::with_busybox() else { return };
+    kit.env("TOKEN", "hush").flag(&["--secret", "id=token,env=TOKEN"]);
+    let text = "FROM busybox\nRUN --mount=type=secret,id=token,target=/made/for/it test -s /made/for/it\n";
+    kit.dockerfile(text).build().succeeds().last_layer().lists(&[]);
+}

@@ -17,7 +17,7 @@ pub(super) fn checked(checked: &Checked) -> Value {
 }
 
 fn warning(found: &Diagnostic) -> Value {
-    let rule = Rule::of_code(found.code);
+    let rule = Rule::of_code(&found.code);
     json!({
         "ruleName": found.code,
         "description": rule.map(Rule::description),

@@ -16,6 +16,7 @@ use super::booleans;
 use super::failure::{Failure, Form};
 use super::files::ResultFile;
 use super::out;
+use super::sarif::sarif;
 
 const METHODS: [&str; 5] = ["build", "check", "lint", "outline", "targets"];
 
@@ -27,11 +28,19 @@ enum Method {
     Targets,
 }
 
+/// The form of the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shape {
+    Text,
+    Json,
+    Sarif,
+}
+
 /// A call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Call {
     method: Method,
-    json: bool,
+    shape: Shape,
     /// Findings do not make the exit code.
     ignore_status: bool,
 }
@@ -41,7 +50,7 @@ impl Call {
     pub(super) fn of(args: &BuildArgs) -> Result<Option<Self>, Failure> {
         let call = args.call.as_deref().map(Self::parse).transpose()?.flatten();
         match call {
-            None if args.check => Ok(Some(Self { method: Method::Check, json: false, ignore_status: false })),
+            None if args.check => Ok(Some(Self { method: Method::Check, shape: Shape::Text, ignore_status: false })),
             Some(call) if args.check && call.method != Method::Check => {
                 Err(Failure::usage("--check and --call contradict each other", Some("leave one of them out")))
             }
@@ -49,7 +58,7 @@ impl Call {
         }
     }
 
-    /// `METHOD[,format=text|json][,ignorestatus=BOOL]`
+    /// `METHOD[,format=text|json|sarif][,ignorestatus=BOOL]`; of a check alone there is SARIF.
     fn parse(text: &str) -> Result<Option<Self>, Failure> {
         let mut parts = text.split(',');
         let name = parts.next().unwrap_or_default();
@@ -64,13 +73,15 @@ impl Call {
                 return Err(Failure::usage(format!("--call: there is no method `{name}`"), Some(&hint)));
             }
         };
-        let (mut json, mut ignore_status) = (false, false);
+        let (mut shape, mut ignore_status) = (Shape::Text, false);
         for part in parts {
             let wrong = |hint| Err(Failure::usage(format!("--call: invalid option `{part}`"), Some(hint)));
             match part.split_once('=') {
-                Some(("format", "json")) => json = true,
-                Some(("format", "text")) => json = false,
-                Some(("format", _)) => return wrong("the formats are text and json"),
+                Some(("format", "json")) => shape = Shape::Json,
+                Some(("format", "text")) => shape = Shape::Text,
+                Some(("format", "sarif")) if method == Some(Method::Check) => shape = Shape::Sarif,
+                Some(("format", "sarif")) => return wrong("only `check` has it; the other formats are text and json"),
+                Some(("format", _)) => return wrong("the formats are text, json and, for `check`, sarif"),
                 Some(("ignorestatus", value)) => match booleans::value(value) {
                     Some(value) => ignore_status = value,
                     None => return wrong("write `ignorestatus=true` or `ignorestatus=false`"),
@@ -78,7 +89,7 @@ impl Call {
                 _ => return wrong("the options are `format` and `ignorestatus`"),
             }
         }
-        Ok(method.map(|method| Self { method, json, ignore_status }))
+        Ok(method.map(|method| Self { method, shape, ignore_status }))
     }
 
     /// Answers, on standard output.
@@ -92,14 +103,14 @@ impl Call {
         if let Some(file) = metadata_file {
             file.write(format!("{object:#}\n").as_bytes())?;
         }
-        let answer = if self.json { format!("{object:#}\n") } else { text };
+        let answer = if self.shape == Shape::Json { format!("{object:#}\n") } else { text };
         out::stdout(&answer).map_err(|error| Failure::machine("cannot write to standard output", &error))?;
         match status {
             Status::Good => Ok(ExitCode::SUCCESS),
             Status::Warned => Ok(if self.ignore_status { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
             Status::Failed(failure) => {
                 // The object tells of it already.
-                if !self.json {
+                if self.shape == Shape::Text {
                     failure.print(Form::Text);
                 }
                 Ok(if self.ignore_status { ExitCode::SUCCESS } else { ExitCode::from(failure.kind.exit_code()) })
@@ -107,11 +118,19 @@ impl Call {
         }
     }
 
-    /// The answer for people, the one for machines, and how it went.
+    fn checked(self, checked: &Checked) -> String {
+        if self.shape != Shape::Sarif {
+            return text::checked(checked);
+        }
+        let found = checked.errors.iter().chain(&checked.warnings).collect();
+        format!("{:#}\n", sarif(&[(&checked.source, found)]))
+    }
+
+    /// The answer for people or in SARIF, the object for machines, and how it went.
     fn answer(self, options: &Options, sink: &SharedSink) -> Result<(String, Value, Status), Failure> {
         let result = match self.method {
             Method::Check => build::check(options, sink).map(|checked| {
-                let (text, object) = (text::checked(&checked), json::checked(&checked));
+                let (text, object) = (self.checked(&checked), json::checked(&checked));
                 (text, object, Status::of(checked))
             }),
             Method::Outline => build::outline(options, sink)
@@ -151,17 +170,19 @@ mod tests {
 
     #[test]
     fn call_1_methods_and_options() {
-        let call = |method, json, ignore_status| Ok(Some(Call { method, json, ignore_status }));
+        let call = |method, shape, ignore_status| Ok(Some(Call { method, shape, ignore_status }));
         for (text, want) in [
             ("", Ok(None)),
             ("build", Ok(None)),
-            ("check", call(Method::Check, false, false)),
-            ("lint,format=json", call(Method::Check, true, false)),
-            ("outline,format=text", call(Method::Outline, false, false)),
-            ("targets,ignorestatus=1,format=json", call(Method::Targets, true, true)),
+            ("check", call(Method::Check, Shape::Text, false)),
+            ("lint,format=json", call(Method::Check, Shape::Json, false)),
+            ("outline,format=text", call(Method::Outline, Shape::Text, false)),
+            ("targets,ignorestatus=1,format=json", call(Method::Targets, Shape::Json, true)),
             ("target", Err("did you mean `targets`?")),
             ("nothing", Err("the methods are")),
-            ("check,format=xml", Err("the formats are text and json")),
+            ("check,format=sarif", call(Method::Check, Shape::Sarif, false)),
+            ("targets,format=sarif", Err("only `check` has it")),
+            ("check,format=xml", Err("the formats are text, json")),
             ("check,json", Err("invalid option `json`")),
             ("check,ignorestatus=maybe", Err("`ignorestatus=true`")),
         ] {

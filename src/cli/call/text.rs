@@ -4,6 +4,8 @@ use crate::build::{Checked, Needed, Outline, SourceText, Targets};
 use crate::dockerfile::{Diagnostic, Lines};
 use crate::lint::Rule;
 
+use super::super::table::{printable, table};
+
 /// Lines of the Dockerfile shown before an instruction and after it.
 const AROUND: usize = 2;
 
@@ -26,7 +28,7 @@ pub(super) fn checked(checked: &Checked) -> String {
 }
 
 fn warning(source: &SourceText, found: &Diagnostic) -> String {
-    let page = Rule::of_code(found.code).map(|rule| format!(" - {}", rule.url())).unwrap_or_default();
+    let page = Rule::of_code(&found.code).map(|rule| format!(" - {}", rule.url())).unwrap_or_default();
     let excerpt = found.lines.map(|lines| excerpt(source, lines)).unwrap_or_default();
     printable(&format!("WARNING: {}{page}\n{}\n{excerpt}", found.code, found.message))
 }
@@ -87,33 +89,6 @@ pub(super) fn targets(targets: &Targets) -> String {
         Some(vec![name, target.description.clone().unwrap_or_default()])
     });
     table(&["TARGET", "DESCRIPTION"], rows.collect())
-}
-
-/// Rows in columns below their titles; nothing where there is no row.
-fn table(titles: &[&str], mut rows: Vec<Vec<String>>) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
-    if !titles.is_empty() {
-        rows.insert(0, titles.iter().map(|&title| title.to_owned()).collect());
-    }
-    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default()
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        text.push_str(printable(&cells.collect::<Vec<_>>().join("   ")).trim_end());
-        text.push('\n');
-    }
-    text
-}
-
-/// Without characters that steer a terminal: the texts are from the Dockerfile.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
 #[cfg(test)]

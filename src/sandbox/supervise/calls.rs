@@ -11,7 +11,7 @@ use crate::sandbox::sys_notify::{Answer, Call, is_waiting, read_memory, write_me
 
 use super::credentials::{Credentials, Ids};
 use super::place::{EMPTY_PATH, NO_FOLLOW, Place, low, read_string};
-use super::{Supervisor, making};
+use super::{Supervisor, Taken, making};
 
 /// `AT_FDCWD` as an argument.
 const HERE: u64 = libc::AT_FDCWD.cast_unsigned() as u64;
@@ -32,6 +32,9 @@ impl Supervisor<'_> {
 
     #[expect(clippy::many_single_char_names, reason = "the arguments of system calls, named as their registers are")]
     fn answer(&self, listener: BorrowedFd<'_>, call: &Call) -> Result<Answer, Errno> {
+        if self.taken != Taken::All {
+            return self.answer_rare(listener, call);
+        }
         let [a, b, c, d, e, _] = call.arguments;
         let place = |descriptor, path, flags| -> Result<Place, Errno> {
             let path = read_string(call, path)?;

@@ -8,11 +8,11 @@ use crate::sandbox::seccomp::{ALLOW, ARCHITECTURE, NUMBER, argument, give, jump,
 
 /// `AUDIT_ARCH_…` of this machine.
 #[cfg(target_arch = "x86_64")]
-const NATIVE: Option<u32> = Some(0xc000_003e);
+pub(super) const NATIVE: Option<u32> = Some(0xc000_003e);
 #[cfg(target_arch = "aarch64")]
-const NATIVE: Option<u32> = Some(0xc000_00b7);
+pub(super) const NATIVE: Option<u32> = Some(0xc000_00b7);
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-const NATIVE: Option<u32> = None;
+pub(super) const NATIVE: Option<u32> = None;
 
 /// Calls that are always taken.
 const TAKEN: [c_long; 32] = [
@@ -74,11 +74,11 @@ const OPENING: [(c_long, usize); 1] = [(libc::SYS_openat, 2)];
 /// `O_CREAT`, and the bit of `O_TMPFILE` that is not `O_DIRECTORY`.
 pub(super) const MAKING: u32 = libc::O_CREAT.cast_unsigned() | 0o20_000_000;
 
-const TAKE: u32 = libc::SECCOMP_RET_USER_NOTIF;
+pub(super) const TAKE: u32 = libc::SECCOMP_RET_USER_NOTIF;
 const SUCCEED: u32 = libc::SECCOMP_RET_ERRNO;
 
 /// The filter; empty on architectures whose calls kiln does not know.
-pub(in crate::sandbox) fn filter() -> &'static [sock_filter] {
+pub(super) fn filter() -> &'static [sock_filter] {
     static FILTER: LazyLock<Vec<sock_filter>> = LazyLock::new(program);
     &FILTER
 }
@@ -106,10 +106,10 @@ fn program() -> Vec<sock_filter> {
     ]);
     let mut taken: Vec<_> = TAKEN.into_iter().chain(OLDER).map(number).collect();
     taken.sort_unstable();
-    program.extend(search(&taken, TAKE));
+    program.extend(search(&taken, TAKE, ALLOW));
     program
 }
 
-fn number(call: c_long) -> u32 {
+pub(super) fn number(call: c_long) -> u32 {
     u32::try_from(call).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,6 @@
-//! Rung `single-id`: a supervisor answers the system calls that one id is too little for.
+//! A supervisor answers the system calls that a rung cannot make as they are meant.
+//!
+//! On the rungs `rootless` and `chroot` those are few: see [`rare`]. On the rung `single-id` it answers all that one id is too little for.
 //!
 //! A seccomp filter stops each such call of the step (`seccomp_unotify(2)`, Linux 5.9) until a thread of kiln has answered it.
 //!
@@ -21,6 +23,8 @@ mod identities;
 mod making;
 mod owners;
 mod place;
+mod rare;
+mod rare_filter;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -42,10 +46,19 @@ use credentials::Credentials;
 use identities::Identities;
 use owners::Owners;
 
-pub(super) use filter::filter;
-
 /// Threads that answer: more than one, since a call may wait for a disk.
 const THREADS: usize = 2;
+
+/// Which calls a supervisor takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// All that tell about or change owners and identities, and those that make files.
+    All,
+    /// Device nodes, and owners beyond a user namespace's.
+    RareInNamespace,
+    /// Device nodes, for a step whose root directory is merely changed.
+    RareInChroot,
+}
 
 /// One step's supervisor, made before the step's root is entered.
 pub(super) struct Supervisor<'a> {
@@ -57,16 +70,30 @@ pub(super) struct Supervisor<'a> {
     socket: OwnedFd,
     /// Whether any process of the step has changed its root directory.
     has_changed_root: AtomicBool,
+    taken: Taken,
+    /// The step's root directory, where the threads are not in it anyway.
+    root: Option<OwnedFd>,
 }
 
 /// What the step's process needs to hand itself over.
 pub(super) struct Supervised {
     socket: OwnedFd,
+    /// Whether credentials are the supervisor's affair.
+    pub(super) keeps_identities: bool,
+    filter: &'static [libc::sock_filter],
 }
 
 impl<'a> Supervisor<'a> {
-    /// To be called where this machine's paths can still be reached.
-    pub(super) fn new(process: &Process<'a>) -> Result<(Self, Supervised), SandboxError> {
+    /// To be called where this machine's paths can still be reached. `None` where the machine's calls are not known.
+    pub(super) fn new(process: &Process<'a>, taken: Taken) -> Result<Option<(Self, Supervised)>, SandboxError> {
+        let filter = match taken {
+            Taken::All => filter::filter(),
+            Taken::RareInNamespace => rare_filter::for_many_ids(),
+            Taken::RareInChroot => rare_filter::for_chroot(),
+        };
+        if filter.is_empty() && taken != Taken::All {
+            return Ok(None);
+        }
         let written = match process.root {
             Root::Overlay { upper, .. } => upper,
             Root::Directory(path) => path,
@@ -78,9 +105,17 @@ impl<'a> Supervisor<'a> {
             identities: Identities::new(Credentials::new(process.user)),
             proc: open_host(Path::new("/proc")).doing("open /proc")?,
             socket: ours,
-            has_changed_root: AtomicBool::new(false),
+            // Rare calls do not tell of it, and can afford to look.
+            has_changed_root: AtomicBool::new(taken != Taken::All),
+            taken,
+            root: match (taken, process.root) {
+                (Taken::RareInChroot, Root::Directory(path)) => {
+                    Some(open_host(path).doing("open the root file system")?)
+                }
+                _ => None,
+            },
         };
-        Ok((supervisor, Supervised { socket: theirs }))
+        Ok(Some((supervisor, Supervised { socket: theirs, keeps_identities: taken == Taken::All, filter })))
     }
 
     /// Starts the threads, which share the step's mounts and root directory with the calling thread. They end when
@@ -95,7 +130,9 @@ impl<'a> Supervisor<'a> {
             let run = move || {
                 sys::block_signals();
                 // Without its own working directory a thread would move that of the others.
-                let ready = sys::unshare(UnshareFlags::FS).is_ok() && rustix::process::fchdir(&self.proc).is_ok();
+                let ready = sys::unshare(UnshareFlags::FS).is_ok()
+                    && self.enter_root().is_ok()
+                    && rustix::process::fchdir(&self.proc).is_ok();
                 rustix::process::umask(rustix::fs::Mode::empty());
                 if ready {
                     self.serve(shared);
@@ -104,6 +141,12 @@ impl<'a> Supervisor<'a> {
             worker.spawn_scoped(scope, run).doing("start a thread")?;
         }
         Ok(())
+    }
+
+    fn enter_root(&self) -> Result<(), Errno> {
+        let Some(root) = &self.root else { return Ok(()) };
+        rustix::process::fchdir(root)?;
+        rustix::process::chroot(c".")
     }
 
     fn serve(&self, shared: &Shared) {
@@ -179,9 +222,11 @@ fn receive_descriptor(socket: &OwnedFd) -> Option<OwnedFd> {
 
 impl Supervised {
     /// Puts the calling process under the supervisor. Between clone and exec: nothing here allocates.
-    pub(super) fn hand_over(&self, filter: &[libc::sock_filter]) -> Result<(), Errno> {
-        sys::set_timer_slack(identities::first_slack());
-        let listener = sys_notify::listen(filter)?;
+    pub(super) fn hand_over(&self) -> Result<(), Errno> {
+        if self.keeps_identities {
+            sys::set_timer_slack(identities::first_slack());
+        }
+        let listener = sys_notify::listen(self.filter)?;
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         let files = [listener.as_fd()];

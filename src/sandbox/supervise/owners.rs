@@ -83,9 +83,14 @@ impl<'a> Owners<'a> {
         Ok(())
     }
 
+    /// Held while somebody reads a claim and writes another.
+    pub(super) fn while_changing(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// chown(2) by somebody with these credentials.
     pub(super) fn change(&self, place: &Place, who: &Credentials, uid: u32, gid: u32) -> Result<(), Errno> {
-        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.while_changing();
         let before = self.claim(place).unwrap_or_default();
         let keeps_owner = uid == KEEP || uid == before.uid;
         let knows_group = gid == KEEP || gid == before.gid || who.is_in(gid);

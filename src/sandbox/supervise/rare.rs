@@ -1,0 +1,150 @@
+//! The few calls that root of a namespace with many ids, or root in a changed root directory, cannot make as they are meant, or
+//! must not: making device nodes, and giving files to ids beyond the namespace's. Nothing else is taken, so a step that does
+//! neither pays nothing. What is recorded shows in the layer; the step itself sees an empty file, or the owner
+//! [`CLAIMED_ID`].
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, XattrFlags, chownat, lgetxattr, openat};
+use rustix::io::Errno;
+
+use crate::rootfs::{CLAIM, CLAIMED_ID, Claim, Device};
+use crate::sandbox::sys_notify::{Answer, Call, is_waiting};
+
+use super::Supervisor;
+use super::credentials::KEEP;
+use super::place::{EMPTY_PATH, NO_FOLLOW, Place, low, read_string};
+
+/// `AT_FDCWD` as an argument.
+const HERE: u64 = libc::AT_FDCWD.cast_unsigned() as u64;
+/// Numbers of capabilities.
+const CAP_CHOWN: u32 = 0;
+const CAP_MKNOD: u32 = 27;
+
+/// What the kernel says of a thread.
+struct Caller {
+    umask: u32,
+    is_root: bool,
+    capabilities: u64,
+}
+
+impl Caller {
+    fn of(thread: u32) -> Result<Self, Errno> {
+        let status = openat(CWD, format!("{thread}/status"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let mut buffer = [0; 2048];
+        let length = rustix::io::read(&status, &mut buffer)?;
+        let text = String::from_utf8_lossy(&buffer[..length]);
+        let field =
+            |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim).unwrap_or_default();
+        // Real, effective, saved, and that of files.
+        let ids = ["Uid:", "Gid:"].map(|name| field(name).split_whitespace().nth(3) == Some("0"));
+        Ok(Self {
+            umask: u32::from_str_radix(field("Umask:"), 8).unwrap_or(0o022),
+            is_root: ids == [true, true],
+            capabilities: u64::from_str_radix(field("CapEff:"), 16).unwrap_or_default(),
+        })
+    }
+
+    /// Whether it is root and has a capability: then the supervisor may do for it what it has more rights for.
+    fn may(&self, capability: u32) -> bool {
+        self.is_root && self.capabilities & (1 << capability) != 0
+    }
+}
+
+impl Supervisor<'_> {
+    /// The answer to one of the rare calls.
+    #[expect(clippy::many_single_char_names, reason = "the arguments of system calls, named as their registers are")]
+    pub(super) fn answer_rare(&self, listener: BorrowedFd<'_>, call: &Call) -> Result<Answer, Errno> {
+        let [a, b, c, d, e, _] = call.arguments;
+        let place = |descriptor, path, flags| -> Result<Place, Errno> {
+            let path = read_string(call, path)?;
+            let place = Place::at(call.thread, descriptor, &path, flags)?;
+            if is_waiting(listener, call) { Ok(place) } else { Err(Errno::SRCH) }
+        };
+        match call.number {
+            libc::SYS_mknodat => node(call.thread, || place(a, b, NO_FOLLOW), low(c), d),
+            libc::SYS_fchownat => self.give(call.thread, || place(a, b, e), low(c), low(d)),
+            libc::SYS_fchown => self.give(call.thread, || Place::at(call.thread, a, b"", EMPTY_PATH), low(b), low(c)),
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_mknod => node(call.thread, || place(HERE, a, NO_FOLLOW), low(b), c),
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_chown => self.give(call.thread, || place(HERE, a, 0), low(b), low(c)),
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_lchown => self.give(call.thread, || place(HERE, a, NO_FOLLOW), low(b), low(c)),
+            _ => Ok(Answer::Continue),
+        }
+    }
+
+    /// chown(2) to ids that the namespace may not have.
+    fn give(
+        &self,
+        thread: u32,
+        place: impl FnOnce() -> Result<Place, Errno>,
+        uid: u32,
+        gid: u32,
+    ) -> Result<Answer, Errno> {
+        if !Caller::of(thread)?.may(CAP_CHOWN) {
+            return Ok(Answer::Continue);
+        }
+        let place = place()?;
+        let _one_at_a_time = self.owners.while_changing();
+        let before = place.stat()?;
+        let real = (before.st_uid, before.st_gid);
+        let known = claim(&place);
+        let owner = known.map_or(real, |claim| claim.owner(real));
+        let or = |id, before| if id == KEEP { before } else { id };
+        let (uid, gid) = (or(uid, owner.0), or(gid, owner.1));
+        let as_meant = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        match chownat(CWD, &*place.path, as_meant.0, as_meant.1, place.flags()) {
+            Err(Errno::INVAL) => {}
+            result => return result.map(|()| Answer::Value(0)),
+        }
+        let stand_in = (Uid::from_raw(CLAIMED_ID), Gid::from_raw(CLAIMED_ID));
+        chownat(CWD, &*place.path, Some(stand_in.0), Some(stand_in.1), place.flags())?;
+        let claim = Claim {
+            device: known.and_then(|claim| claim.device),
+            over: Some((CLAIMED_ID, CLAIMED_ID)),
+            ..Claim::owned(uid, gid)
+        };
+        self.owners.record(&place, claim)?;
+        Ok(Answer::Value(0))
+    }
+}
+
+fn claim(place: &Place) -> Option<Claim> {
+    let mut value = [0; 64];
+    let path = &*place.path;
+    let got =
+        if place.follow { rustix::fs::getxattr(path, CLAIM, &mut value) } else { lgetxattr(path, CLAIM, &mut value) };
+    Claim::from_bytes(&value[..got.ok()?])
+}
+
+/// mknod(2) of a device: an empty file that stands for it.
+fn node(thread: u32, place: impl FnOnce() -> Result<Place, Errno>, mode: u32, number: u64) -> Result<Answer, Errno> {
+    let kind = FileType::from_raw_mode(mode);
+    let caller = Caller::of(thread)?;
+    if !caller.may(CAP_MKNOD) || !matches!(kind, FileType::CharacterDevice | FileType::BlockDevice) {
+        return Ok(Answer::Continue);
+    }
+    let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+    // Overlayfs takes it for a mark of its own: the kernel knows who may make one.
+    if (kind, major, minor) == (FileType::CharacterDevice, 0, 0) {
+        return Ok(Answer::Continue);
+    }
+    let place = place()?;
+    let how = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = openat(CWD, &*place.path, how, Mode::from_raw_mode(mode & 0o777 & !caller.umask))?;
+    let stat = rustix::fs::fstat(&file)?;
+    let device = Some(Device { is_block: kind == FileType::BlockDevice, major, minor });
+    let owner = (stat.st_uid, stat.st_gid);
+    let claim = Claim { device, over: Some(owner), ..Claim::owned(owner.0, owner.1) };
+    let path = format!("self/fd/{}", file.as_raw_fd());
+    if let Err(errno) = rustix::fs::setxattr(&*path, CLAIM, claim.to_text().as_bytes(), XattrFlags::empty()) {
+        rustix::fs::unlinkat(CWD, &*place.path, AtFlags::empty())?;
+        return Err(if errno == Errno::NOTSUP { Errno::PERM } else { errno });
+    }
+    if mode & 0o7000 != 0 {
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode & 0o7777 & !caller.umask))?;
+    }
+    Ok(Answer::Value(0))
+}
