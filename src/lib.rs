@@ -25,6 +25,8 @@ pub mod registry;
 pub mod remote;
 pub mod rootfs;
 pub mod sandbox;
+#[cfg(test)]
+mod shapes;
 pub mod snapshot;
 pub mod ssh;
 pub mod store;

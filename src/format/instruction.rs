@@ -17,6 +17,9 @@ pub(super) fn instruction(escape: char, whole: &str, end: &str) -> Option<String
     });
     let writer = Writer { layout: &layout, joints, escape, end, keeps_indentation, out: String::new() };
     let Written { text, comments } = writer.write()?;
+    if text == whole {
+        return Some(text);
+    }
     // White space at the end of a line can be what keeps an escape character from joining the next one (LEX-31), and
     // longer lines can become too long (LEX-4). What the lines mean is seen by reading them.
     let read = Layout::read(escape, &text)?;
@@ -24,16 +27,13 @@ pub(super) fn instruction(escape: char, whole: &str, end: &str) -> Option<String
 }
 
 /// Whether two instructions consist of the same parts.
-fn same(before: &Layout<'_>, after: &Layout<'_>) -> bool {
-    let parts = |layout: &Layout<'_>| -> Vec<(Token, String)> {
-        let of = |(token, range): &(Token, Range<usize>)| {
-            let part = &layout.text[range.clone()];
-            (*token, written(*token, part))
-        };
-        layout.tokens.iter().map(of).collect()
-    };
-    let trimmed = |layout: &Layout<'_>| layout.heredocs.trim_end_matches(['\r', '\n']).to_owned();
-    parts(before) == parts(after) && trimmed(before) == trimmed(after)
+fn same<'a>(before: &Layout<'a>, after: &Layout<'a>) -> bool {
+    let parts = before.tokens.iter().zip(&after.tokens).all(|((token, range), (other, place))| {
+        let (part, read) = (&before.text[range.clone()], &after.text[place.clone()]);
+        token == other && if *token == Token::Keyword { part.eq_ignore_ascii_case(read) } else { part == read }
+    });
+    let trimmed = |layout: &Layout<'a>| layout.heredocs.trim_end_matches(['\r', '\n']);
+    parts && before.tokens.len() == after.tokens.len() && trimmed(before) == trimmed(after)
 }
 
 /// The end of a physical line within a logical one.
@@ -151,7 +151,7 @@ impl Writer<'_, '_> {
         let mut from = range.start;
         let mut next = first;
         while let Some(joint) = self.joints.get(next).filter(|joint| joint.at < range.end) {
-            self.out.push_str(&written(token, &self.layout.text[from..joint.at]));
+            write(token, &self.layout.text[from..joint.at], &mut self.out);
             self.out.push(self.escape);
             self.out.push_str(self.end);
             for comment in &joint.comments {
@@ -160,11 +160,15 @@ impl Writer<'_, '_> {
             from = joint.at;
             next += 1;
         }
-        self.out.push_str(&written(token, &self.layout.text[from..range.end]));
+        write(token, &self.layout.text[from..range.end], &mut self.out);
         next
     }
 }
 
-fn written(token: Token, part: &str) -> String {
-    if token == Token::Keyword { part.to_ascii_uppercase() } else { part.to_owned() }
+fn write(token: Token, part: &str, out: &mut String) {
+    let start = out.len();
+    out.push_str(part);
+    if token == Token::Keyword {
+        out[start..].make_ascii_uppercase();
+    }
 }

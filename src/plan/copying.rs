@@ -147,6 +147,7 @@ impl Evaluator<'_> {
                         let text = expand_body(&body, &|name| self.scope.variables.get(name), &mut unset)
                             .map_err(|found| Box::new(expansion_error(source.at, source.at.span, &found)))?;
                         self.undefined(source, source.at.span, unset);
+                        self.charge(source, source.at.span, text.len())?;
                         text
                     } else {
                         body

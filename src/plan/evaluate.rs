@@ -1,14 +1,17 @@
 //! The instructions of one stage, one after the other: what each does to the config, and what is left to do (phase 7).
 
+use std::collections::HashMap;
+
 use crate::dockerfile::{ArgPair, Command, CommandLine, Diagnostic, Instruction, Keyword, Pair, Span, Word};
 use crate::image::{DEFAULT_PATH, Healthcheck, ImageConfig, Platform, RunConfig};
 
+use super::budget::PER_TEXT;
 use super::expand::{Unset, expand_noting, expand_words};
 use super::history::{healthcheck, plain_list, quoted_list};
 use super::planner::Planner;
 use super::ports::{is_signal, ports};
 use super::remarks::RemarkKind;
-use super::scope::Variables;
+use super::scope::{Names, Variables};
 use super::stages::{error, expansion_error};
 use super::{MetaOp, Op, Step, WorkdirOp};
 
@@ -25,8 +28,10 @@ pub(super) struct Source<'a> {
 pub(super) struct Scope {
     pub(super) variables: Variables,
     /// Names of ARGs declared in the stage or below, in order of their first declaration (RUN-51).
-    pub(super) args: Vec<String>,
+    pub(super) args: Names,
     pub(super) config: RunConfig,
+    /// Where in the config's environment each variable is.
+    places: HashMap<String, usize>,
     pub(super) author: Option<String>,
     pub(super) platform: Platform,
     /// All variables that the base sets are known.
@@ -56,8 +61,9 @@ impl Scope {
         config.on_build.clear();
         let mut scope = Self {
             variables: Variables::default(),
-            args: Vec::new(),
+            args: Names::default(),
             config,
+            places: HashMap::new(),
             author: Some(image.author).filter(|author| !author.is_empty()),
             platform: platform.clone(),
             is_known: true,
@@ -67,6 +73,9 @@ impl Scope {
         };
         scope.ensure_path();
         scope.variables = Variables::of_config(&scope.config.env);
+        for (place, entry) in scope.config.env.iter().enumerate() {
+            scope.places.entry(name_of(entry).to_owned()).or_insert(place);
+        }
         scope
     }
 
@@ -84,6 +93,14 @@ impl Scope {
     /// With the stage's own triggers.
     pub(super) fn final_config(&self) -> RunConfig {
         RunConfig { on_build: self.onbuild.clone(), ..self.config.clone() }
+    }
+
+    /// How many bytes of text a copy of it takes, about.
+    pub(super) fn size(&self) -> usize {
+        let RunConfig { labels, exposed_ports, volumes, .. } = &self.config;
+        let labels: usize = labels.iter().map(|(name, value)| name.len() + value.len() + PER_TEXT).sum();
+        let texts = exposed_ports.len() + volumes.len() + self.args.len() + self.onbuild.len();
+        3 * self.variables.size() + labels + PER_TEXT * texts
     }
 
     /// The working directory; `/` where none is set (FROM-17).
@@ -112,10 +129,12 @@ impl Scope {
 
     fn set_env(&mut self, name: &str, value: &str) {
         let entry = format!("{name}={value}");
-        let prefix = format!("{name}=");
-        match self.config.env.iter_mut().find(|known| known.starts_with(&prefix)) {
+        match self.places.get(name).and_then(|place| self.config.env.get_mut(*place)) {
             Some(known) => *known = entry,
-            None => self.config.env.push(entry),
+            None => {
+                self.places.entry(name_of(&entry).to_owned()).or_insert(self.config.env.len());
+                self.config.env.push(entry);
+            }
         }
         self.variables.set(name, value.to_owned());
     }
@@ -145,6 +164,9 @@ pub(super) fn evaluate(
                 op,
             }),
             Err(found) => errors.push(*found),
+        }
+        if planner.budget.is_spent() {
+            break;
         }
     }
     if errors.is_empty() { Ok((evaluator.scope, steps)) } else { Err(errors) }
@@ -181,7 +203,13 @@ impl Evaluator<'_> {
                 Box::new(expansion_error(source.at, span, &found))
             })?;
         self.undefined(source, word.span, unset);
+        self.charge(source, word.span, 2 * text.len())?;
         Ok(text)
+    }
+
+    /// Counts text that the plan comes to.
+    pub(super) fn charge(&self, source: &Source<'_>, span: Span, bytes: usize) -> Evaluated<()> {
+        self.planner.budget.take(bytes).map_err(|message| source.error("D-16", span, message))
     }
 
     fn instruction(&mut self, source: Source<'_>) -> Evaluated<(Op, Option<String>)> {
@@ -308,9 +336,7 @@ impl Evaluator<'_> {
             let value = self.planner.epoch_text(name, arg.default.is_none()).or(value);
             let kind = RemarkKind::Argument { name: name.to_owned(), value: value.clone() };
             self.remark(source, arg.name.span, kind);
-            if !self.scope.args.iter().any(|known| known == name) {
-                self.scope.args.push(name.to_owned());
-            }
+            self.scope.args.add(name);
             shown.push(match &value {
                 Some(value) => format!("{name}={value}"),
                 None => name.to_owned(),
@@ -335,7 +361,9 @@ impl Evaluator<'_> {
             self.undefined(source, word.span, unset);
             for text in found {
                 self.remark(source, word.span, RemarkKind::Exposed(text.clone()));
-                exposed.extend(ports(&text).map_err(|message| source.error("D-69", word.span, message))?);
+                let found = ports(&text).map_err(|message| source.error("D-69", word.span, message))?;
+                self.charge(source, word.span, 2 * PER_TEXT * found.len())?;
+                exposed.extend(found);
             }
         }
         self.scope.config.exposed_ports.extend(exposed.iter().cloned());
@@ -349,6 +377,8 @@ impl Evaluator<'_> {
             self.remark(source, word.span, RemarkKind::RelativeWorkdir(path.clone()));
         }
         let path = if path.starts_with('/') { path } else { super::path::absolute(self.scope.cwd(), &path) };
+        // To clean a path takes several times as long as to copy it.
+        self.charge(source, word.span, 10 * path.len())?;
         self.scope.config.working_dir.clone_from(&path);
         let text = format!("WORKDIR {path}");
         if path == "/" {
@@ -357,6 +387,11 @@ impl Evaluator<'_> {
         let user = self.scope.config.user.clone();
         Ok((Op::Workdir(WorkdirOp { path, user }), Some(text)))
     }
+}
+
+/// The name in an entry `NAME=value`.
+fn name_of(entry: &str) -> &str {
+    entry.split('=').next().unwrap_or_default()
 }
 
 /// HC-2; SHELL has no part in it (SHELL-2).

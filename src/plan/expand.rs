@@ -1,6 +1,6 @@
 //! Variable expansion (dockerfile.md, EXP): words that carry their quoting become plain strings.
 
-use regex::Regex;
+use super::glob::{Glob, Reach, TooMuchWork};
 
 /// Deepest nesting of `${…}`: more is no Dockerfile that anybody wrote.
 const MAX_DEPTH: usize = 64;
@@ -342,17 +342,18 @@ impl Expander<'_> {
     fn trim(&mut self, name: &str, end: char) -> Result<String, Fail> {
         let word = self.until(Some('}'), true)?.text;
         let value = self.used(name)?;
-        let (pattern, longest) = match word.strip_prefix(end) {
-            Some(pattern) => (pattern, true),
-            None => (word.as_str(), false),
+        let (pattern, reach) = match word.strip_prefix(end) {
+            Some(pattern) => (pattern, Reach::Longest),
+            None => (word.as_str(), Reach::Shortest),
         };
+        let pattern = Glob::parse(pattern).map_err(Fail::Syntax)?;
         if end == '#' {
-            let found = compile(pattern, longest, Place::Start)?.find(&value).map_or(0, |found| found.end());
+            let found = pattern.prefix(&value, reach)?.unwrap_or_default();
             return Ok(value[found..].to_owned());
         }
         // A suffix is a prefix of the text read backwards: the shortest one is found by no search from the left.
-        let reversed: String = value.chars().rev().collect();
-        let found = compile(pattern, longest, Place::End)?.find(&reversed).map_or(0, |found| found.end());
+        let backwards: String = value.chars().rev().collect();
+        let found = pattern.reversed().prefix(&backwards, reach)?.unwrap_or_default();
         Ok(value[..value.len() - found].to_owned())
     }
 
@@ -363,47 +364,27 @@ impl Expander<'_> {
         let pattern = self.until(Some('/'), true)?.text;
         let replacement = self.until(Some('}'), true)?.text;
         let value = self.used(name)?;
-        let pattern = compile(&pattern, true, Place::Anywhere)?;
-        let found = if all { pattern.find_iter(&value).count() } else { 1 };
-        self.charge(found.saturating_mul(replacement.len()))?;
-        let with = regex::NoExpand(&replacement);
-        Ok(if all { pattern.replace_all(&value, with) } else { pattern.replace(&value, with) }.into_owned())
+        let found = Glob::parse(&pattern).map_err(Fail::Syntax)?.matches(&value, all)?;
+        self.charge(found.len().saturating_mul(replacement.len()))?;
+        let mut text = String::new();
+        let mut end = 0;
+        for place in found {
+            text.push_str(&value[end..place.start]);
+            text.push_str(&replacement);
+            end = place.end;
+        }
+        Ok(text + &value[end..])
+    }
+}
+
+impl From<TooMuchWork> for Fail {
+    fn from(TooMuchWork: TooMuchWork) -> Self {
+        Self::Syntax("the pattern is too long".to_owned())
     }
 }
 
 fn unbalanced(what: &str) -> Fail {
     Fail::Syntax(format!("unexpected end of statement while looking for matching {what}"))
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Start,
-    End,
-    Anywhere,
-}
-
-/// A shell pattern as a regular expression (EXP-27).
-fn compile(pattern: &str, longest: bool, place: Place) -> Result<Regex, Fail> {
-    let run = if longest { ".*" } else { ".*?" };
-    let mut parts = Vec::new();
-    let mut chars = pattern.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '*' => parts.push(run.to_owned()),
-            '?' => parts.push(".".to_owned()),
-            '\\' => match chars.next() {
-                Some(next @ ('*' | '?' | '\\' | '/' | '}')) => parts.push(regex::escape(&next.to_string())),
-                Some(next) => return Err(Fail::Syntax(format!("invalid escape '\\{next}'"))),
-                None => return Err(Fail::Syntax("invalid escape '\\'".to_owned())),
-            },
-            c => parts.push(regex::escape(&c.to_string())),
-        }
-    }
-    if place == Place::End {
-        parts.reverse();
-    }
-    let anchor = if place == Place::Anywhere { "" } else { "^" };
-    Regex::new(&format!("{anchor}{}", parts.concat())).map_err(|_| Fail::Syntax("the pattern is too long".to_owned()))
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@ use crate::dockerfile::{ArgPair, Diagnostic, Instruction, Word};
 use crate::image::Reference;
 
 use super::PlanOptions;
+use super::budget::Budget;
 use super::expand::{ExpandError, Unset, expand, expand_noting};
-use super::remarks::{RemarkKind, Remarks, Unknown};
-use super::scope::{Variables, predefined};
-use super::stages::expansion_error;
+use super::remarks::{RemarkKind, Remarks};
+use super::scope::{Names, Variables, predefined};
+use super::stages::{error, expansion_error};
 
 /// The global scope.
 #[derive(Debug)]
@@ -19,7 +20,9 @@ pub(super) struct Globals {
     /// The same, had no build argument been given.
     defaults: Variables,
     /// ARGs with or without a value.
-    declared: Vec<String>,
+    declared: Names,
+    /// What the global scope and the stages as such may come to.
+    pub(super) budget: Budget,
     escape: char,
 }
 
@@ -29,7 +32,8 @@ impl Globals {
         Self {
             values: predefined(options, target_stage),
             defaults: predefined(&without, target_stage),
-            declared: Vec::new(),
+            declared: Names::default(),
+            budget: Budget::default(),
             escape,
         }
     }
@@ -49,14 +53,20 @@ impl Globals {
     ) {
         for ArgPair { name: word, default } in args {
             let name = word.text.as_str();
-            self.declared.push(name.to_owned());
+            self.declared.add(name);
             if let Some(default) = default {
                 if let Ok(value) = expand(&default.text, self.escape, &|name| self.defaults.get(name)) {
                     self.defaults.set(name, value);
                 }
                 if !options.build_args.contains_key(name) {
                     match expand(&default.text, self.escape, &|name| self.values.get(name)) {
-                        Ok(value) => self.values.set(name, value),
+                        Ok(value) => {
+                            if let Err(message) = self.budget.take(2 * value.len()) {
+                                errors.push(error("D-16", at, default.span, message));
+                                return;
+                            }
+                            self.values.set(name, value);
+                        }
                         Err(found) => errors.push(expansion_error(at, default.span, &found)),
                     }
                 }
@@ -73,25 +83,25 @@ impl Globals {
     pub(super) fn expand(&self, at: &Instruction, word: &Word, remarks: &Remarks) -> Result<String, ExpandError> {
         let mut unset = Unset::new();
         let lookup = |name: &str| {
-            if self.declared.iter().any(|known| known == name) {
+            if self.declared.contains(name) {
                 remarks.add(at, word.span, RemarkKind::ArgumentInFrom(name.to_owned()));
             }
             self.values.get(name)
         };
         let text = expand_noting(&word.text, self.escape, &lookup, &mut unset)?;
-        for name in unset.into_iter().filter(|name| !self.declared.contains(name)) {
-            let known = self.values.names().chain(self.declared.iter().map(String::as_str));
-            remarks.add(at, word.span, RemarkKind::UndeclaredInFrom(Unknown::new(name, known)));
+        for name in unset.into_iter().filter(|name| !self.declared.contains(name.as_str())) {
+            let known = self.values.names().chain(self.declared.iter());
+            remarks.add(at, word.span, RemarkKind::UndeclaredInFrom(remarks.unknown(name, known)));
         }
         Ok(text)
     }
 
-    /// Remarks on an image of which the defaults alone make no name. `stages` are the names of the stages before.
-    pub(super) fn check_default<'a>(
+    /// Remarks on an image of which the defaults alone make no name. `is_stage` knows the names of the stages before.
+    pub(super) fn check_default(
         &self,
         at: &Instruction,
         image: &Word,
-        stages: impl IntoIterator<Item = &'a str>,
+        is_stage: impl Fn(&str) -> bool,
         remarks: &Remarks,
     ) {
         if !image.text.contains('$') {
@@ -99,7 +109,7 @@ impl Globals {
         }
         // What `${X?}` asks for is meant to be given.
         let Ok(text) = expand(&image.text, self.escape, &|name| self.defaults.get(name)) else { return };
-        if text.parse::<Reference>().is_err() && stages.into_iter().all(|stage| stage != text) {
+        if text.parse::<Reference>().is_err() && !is_stage(&text) {
             remarks.add(at, image.span, RemarkKind::NoImageByDefault(image.text.clone()));
         }
     }

@@ -2,10 +2,13 @@
 //!
 //! Pure but for [`Bases`], which resolves the names of images.
 
+mod budget;
+mod circles;
 mod copying;
 mod epoch;
 mod evaluate;
 mod expand;
+mod glob;
 mod globals;
 mod history;
 mod model;

@@ -1,8 +1,11 @@
 //! Which stages the target needs, what they start from, and their evaluation in file order.
 
-use crate::dockerfile::{Command, Diagnostic, Dockerfile, Instruction, parse_trigger};
+use std::borrow::Cow;
+
+use crate::dockerfile::{Diagnostic, Dockerfile, Instruction, parse_trigger};
 use crate::image::{ImageConfig, Platform, Reference};
 
+use super::budget::{Budget, PER_TEXT};
 use super::epoch::EPOCH;
 use super::evaluate::{Scope, Source, evaluate};
 use super::remarks::{RemarkKind, Remarks};
@@ -34,10 +37,14 @@ fn stages(
 ) -> Result<(Vec<Stage>, Option<i64>), Vec<Diagnostic>> {
     let stages = Stages::read(file, options, remarks)?;
     let (stages, escape) = (&stages, file.escape);
-    let planner = Planner { stages, options, bases, escape, proxies: proxies(options), epoch: None, remarks };
+    let budget = Budget::default();
+    let planner = Planner { stages, options, bases, escape, proxies: proxies(options), epoch: None, remarks, budget };
     let epoch = planner.find_epoch()?;
     Ok((Planner { epoch, ..planner }.plan()?, epoch))
 }
+
+/// What a trigger costs besides its text: it becomes a syntax tree in every stage that runs it.
+const PER_TRIGGER: usize = 10 * PER_TEXT;
 
 /// What the evaluation of every stage needs.
 pub(super) struct Planner<'a> {
@@ -48,6 +55,7 @@ pub(super) struct Planner<'a> {
     pub(super) proxies: Vec<String>,
     epoch: Option<i64>,
     pub(super) remarks: &'a Remarks,
+    pub(super) budget: Budget,
 }
 
 /// What a needed stage starts from.
@@ -94,6 +102,9 @@ impl<'a> Planner<'a> {
                 }
                 Err(found) => errors.push(*found),
             }
+            if self.budget.is_spent() {
+                break;
+            }
         }
         if !errors.is_empty() {
             errors.reverse();
@@ -112,6 +123,9 @@ impl<'a> Planner<'a> {
                 }
                 Err(found) => errors.extend(found),
             }
+            if self.budget.is_spent() {
+                break;
+            }
         }
         if !errors.is_empty() {
             return Err(errors);
@@ -129,7 +143,7 @@ impl<'a> Planner<'a> {
         let numbers = vec![None; self.stages.all.len()];
         // What it says is remarked on when the stage is planned.
         let remarks = Remarks::default();
-        let planner = Planner { remarks: &remarks, proxies: self.proxies.clone(), ..*self };
+        let planner = Planner { remarks: &remarks, proxies: self.proxies.clone(), budget: Budget::default(), ..*self };
         Ok(planner.stage(index, resolved, &numbers, &[])?.0.steps)
     }
 
@@ -157,15 +171,7 @@ impl<'a> Planner<'a> {
         let found = match &stage.base {
             BaseName::Stage(below) => {
                 let below = &self.stages.all[*below];
-                let texts: Vec<String> = below
-                    .own
-                    .iter()
-                    .filter_map(|instruction| match &instruction.command {
-                        Command::Onbuild(onbuild) => Some(onbuild.text.clone()),
-                        _ => None,
-                    })
-                    .collect();
-                let triggers = triggers(stage, &texts)?;
+                let triggers = self.triggers(stage, &below.onbuild)?;
                 // The stage's own platform is its base's (FROM-11).
                 return Ok(Resolved { base: Base::Stage(below.index), platform, triggers, replaced: false });
             }
@@ -190,7 +196,7 @@ impl<'a> Planner<'a> {
             }
         };
         let triggers = match &found {
-            Found::Image(_, config) => triggers(stage, &config.config.on_build)?,
+            Found::Image(_, config) => self.triggers(stage, &config.config.on_build)?,
             _ => Vec::new(),
         };
         // FROM-11: a platform means nothing to an empty base.
@@ -226,6 +232,9 @@ impl<'a> Planner<'a> {
             Base::Found(Found::Unknown(id)) => (BaseRef::Image(id), Scope::unknown(&found.platform)),
             Base::Found(Found::Image(id, config)) => (BaseRef::Image(id), Scope::of_image(*config, &found.platform)),
         };
+        self.budget
+            .take(scope.size())
+            .map_err(|message| vec![error("D-16", definition.from, definition.from.span, message)])?;
         let own = definition.own.iter().copied().filter(|_| !found.replaced);
         let sources: Vec<Source<'_>> = found
             .triggers
@@ -263,6 +272,20 @@ impl<'a> Planner<'a> {
         })?;
         self.bases.image(&reference, platform)
     }
+
+    /// ONB-3: the texts as instructions.
+    fn triggers(&self, stage: &Definition<'_>, texts: &[impl AsRef<str>]) -> Result<Vec<Instruction>, Box<Diagnostic>> {
+        let at = |code: Cow<'static, str>, message| error(code, stage.from, stage.image.span, message);
+        let parsed = texts.iter().map(AsRef::as_ref).map(|text: &str| {
+            let cost = text.len() + PER_TRIGGER;
+            self.budget.take(cost).map_err(|message| Box::new(at("D-16".into(), message)))?;
+            parse_trigger(text).map_err(|found| {
+                let shown = Diagnostic { help: found.help, ..at(found.code, found.message) };
+                Box::new(shown.note(format!("in the base's trigger `ONBUILD {text}`")))
+            })
+        });
+        parsed.collect()
+    }
 }
 
 impl From<Found> for CopyFrom {
@@ -293,15 +316,4 @@ fn platform_of(found: &Found, asked: Platform) -> Platform {
         }
         _ => asked,
     }
-}
-
-/// ONB-3: the texts as instructions.
-fn triggers(stage: &Definition<'_>, texts: &[String]) -> Result<Vec<Instruction>, Box<Diagnostic>> {
-    let parsed = texts.iter().map(|text| {
-        parse_trigger(text).map_err(|found| {
-            let at = error(found.code, stage.from, stage.image.span, found.message);
-            Box::new(Diagnostic { help: found.help, ..at }.note(format!("in the base's trigger `ONBUILD {text}`")))
-        })
-    });
-    parsed.collect()
 }

@@ -1,6 +1,6 @@
 //! What planning sees in passing. None of it stops a build: `lint` judges.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::dockerfile::{CommandLine, Instruction, Keyword, Lines, Span, suggest};
 use crate::image::Platform;
@@ -8,6 +8,9 @@ use crate::image::Platform;
 use super::evaluate::{Evaluator, Source};
 use super::expand::Unset;
 use super::scope::HIDDEN;
+
+/// With how many names those without meaning are compared: of thousands in a file the last ones get no suggestion.
+const COMPARISONS: usize = 100_000;
 
 /// Something seen at one place.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,23 +68,34 @@ pub struct Unknown {
 }
 
 /// Where remarks are collected.
-#[derive(Default, Debug)]
-pub(super) struct Remarks(RefCell<Vec<Remark>>);
+#[derive(Debug)]
+pub(super) struct Remarks {
+    all: RefCell<Vec<Remark>>,
+    /// Names that unknown ones may still be compared with.
+    comparisons: Cell<usize>,
+}
 
-impl Unknown {
-    pub(super) fn new<'a>(name: String, known: impl IntoIterator<Item = &'a str>) -> Self {
-        let near = suggest(&name, known).map(str::to_owned);
-        Self { name, near }
+impl Default for Remarks {
+    fn default() -> Self {
+        Self { all: RefCell::default(), comparisons: Cell::new(COMPARISONS) }
     }
 }
 
 impl Remarks {
     pub(super) fn add(&self, at: &Instruction, span: Span, kind: RemarkKind) {
-        self.0.borrow_mut().push(Remark { lines: at.lines, span, kind });
+        self.all.borrow_mut().push(Remark { lines: at.lines, span, kind });
     }
 
     pub(super) fn take(self) -> Vec<Remark> {
-        self.0.into_inner()
+        self.all.into_inner()
+    }
+
+    /// A name without meaning, and the one among `known` that may be meant.
+    pub(super) fn unknown<'a>(&self, name: String, known: impl Iterator<Item = &'a str>) -> Unknown {
+        let left = &self.comparisons;
+        let counted = known.take(left.get()).inspect(|_| left.set(left.get().saturating_sub(1)));
+        let near = suggest(&name, counted).map(str::to_owned);
+        Unknown { name, near }
     }
 }
 
@@ -95,8 +109,8 @@ impl Evaluator<'_> {
         }
         for name in unset {
             if !scope.args.contains(&name) && !HIDDEN.contains(&name.as_str()) {
-                let known = scope.variables.names().chain(scope.args.iter().map(String::as_str));
-                self.remark(source, span, RemarkKind::UndefinedVariable(Unknown::new(name, known)));
+                let known = scope.variables.names().chain(scope.args.iter());
+                self.remark(source, span, RemarkKind::UndefinedVariable(self.planner.remarks.unknown(name, known)));
             }
         }
     }

@@ -17,6 +17,7 @@ impl Evaluator<'_> {
         (network, security): (Option<&str>, Option<&str>),
     ) -> Evaluated<(Op, Option<String>)> {
         self.ssh_mounts = 0;
+        self.charge(source, source.at.span, self.scope.variables.size())?;
         let (argv, script) = self.process(command, heredocs);
         let mut linked = Vec::new();
         for mount in mounts {
@@ -63,11 +64,11 @@ impl Evaluator<'_> {
 
     /// `|2 A=1 B= ` (RUN-51).
     fn declared_args(&self) -> String {
-        if self.scope.args.is_empty() {
+        if self.scope.args.len() == 0 {
             return String::new();
         }
         let mut text = format!("|{} ", self.scope.args.len());
-        for name in &self.scope.args {
+        for name in self.scope.args.iter() {
             let value = self.scope.variables.get(name).unwrap_or_default();
             text.push_str(name);
             text.push('=');
@@ -84,6 +85,7 @@ impl Evaluator<'_> {
             let text = expand_noting(value, escape, &|name| self.scope.variables.get(name), &mut unset)
                 .map_err(|found| found.to_string())?;
             self.undefined(source, word.span, unset);
+            self.planner.budget.take(text.len())?;
             Ok(text)
         };
         let namespace =

@@ -1,10 +1,11 @@
 //! Which variables are seen where (EXP-10 to EXP-16, ARG-2 to ARG-11).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::image::Platform;
 
 use super::PlanOptions;
+use super::budget::PER_TEXT;
 
 /// Arguments with a meaning to proxies (ARG-9).
 const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
@@ -17,6 +18,33 @@ pub(super) const HIDDEN: [&str; 2] = ["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SB
 pub(super) struct Variables {
     order: Vec<String>,
     values: BTreeMap<String, String>,
+}
+
+/// Names in the order in which they were first told, each once.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Names {
+    order: Vec<String>,
+    known: BTreeSet<String>,
+}
+
+impl Names {
+    pub(super) fn add(&mut self, name: &str) {
+        if self.known.insert(name.to_owned()) {
+            self.order.push(name.to_owned());
+        }
+    }
+
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.known.contains(name)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.order.iter().map(String::as_str)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
 }
 
 impl Variables {
@@ -32,6 +60,11 @@ impl Variables {
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.order.iter().map(String::as_str)
+    }
+
+    /// How many bytes of text they are, about.
+    pub(super) fn size(&self) -> usize {
+        self.values.iter().map(|(name, value)| 2 * name.len() + value.len() + PER_TEXT).sum()
     }
 
     /// `NAME=value`, in order.

@@ -1,11 +1,14 @@
 //! The stages of the file and how they hang together (FROM-1 to FROM-23), before any instruction is evaluated.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::dockerfile::{Command, Diagnostic, Dockerfile, Instruction, Span, Word, suggest};
 use crate::image::Platform;
 
 use super::PlanOptions;
+use super::budget::PER_STAGE;
+use super::circles::circles;
 use super::expand::ExpandError;
 use super::globals::Globals;
 use super::mounts::from_of;
@@ -34,12 +37,16 @@ pub(super) struct Definition<'a> {
     pub(super) base_name: String,
     pub(super) platform: Option<Platform>,
     pub(super) own: Vec<&'a Instruction>,
+    /// The texts of its ONBUILDs.
+    pub(super) onbuild: Vec<&'a str>,
 }
 
 /// All stages, the global scope, and which stage is wanted.
 #[derive(Debug)]
 pub(super) struct Stages<'a> {
     pub(super) all: Vec<Definition<'a>>,
+    /// The last stage of each name, in lower case.
+    names: HashMap<String, usize>,
     pub(super) globals: Globals,
     pub(super) target: usize,
 }
@@ -82,25 +89,39 @@ impl<'a> Stages<'a> {
         let mut errors = Vec::new();
         let mut globals = Globals::new(options, &target_stage(file, options), file.escape);
         let mut all: Vec<Definition<'a>> = Vec::new();
+        let mut names = HashMap::new();
         for instruction in file.instructions() {
             match (&instruction.command, all.last_mut()) {
                 (Command::From { platform, image, name }, _) => {
-                    match define(&all, instruction, (platform.as_ref(), image, name.as_ref()), &globals, remarks) {
-                        Ok(found) => all.push(found),
+                    if let Err(message) = globals.budget.take(PER_STAGE) {
+                        errors.push(error("D-16", instruction, image.span, message));
+                        break;
+                    }
+                    let words = (platform.as_ref(), image, name.as_ref());
+                    match define(all.len(), &names, instruction, words, &globals, remarks) {
+                        Ok(found) => {
+                            names.extend(found.name.clone().map(|name| (name, found.index)));
+                            all.push(found);
+                        }
                         Err(found) => errors.push(*found),
                     }
                 }
                 (Command::Arg(args), None) => {
                     globals.declare(instruction, args, options, &mut errors, remarks);
                 }
-                (_, Some(stage)) => stage.own.push(instruction),
+                (command, Some(stage)) => {
+                    stage.own.push(instruction);
+                    if let Command::Onbuild(onbuild) = command {
+                        stage.onbuild.push(&onbuild.text);
+                    }
+                }
                 (_, None) => {}
             }
         }
         if !errors.is_empty() {
             return Err(errors);
         }
-        let stages = Self { target: 0, all, globals };
+        let stages = Self { target: 0, all, names, globals };
         let target = stages.find_target(options.target.as_deref()).map_err(|found| vec![*found])?;
         stages.check_cycles()?;
         Ok(Self { target, ..stages })
@@ -123,8 +144,7 @@ impl<'a> Stages<'a> {
 
     /// The last stage of a name, in any case (FROM-6).
     pub(super) fn named(&self, name: &str) -> Option<usize> {
-        let lower = name.to_lowercase();
-        self.all.iter().rposition(|stage| stage.name.as_ref() == Some(&lower))
+        self.names.get(&name.to_lowercase()).copied()
     }
 
     /// The stage that COPY's `--from` names, by name or number (COPY-11). A number that is too great is an error.
@@ -167,35 +187,28 @@ impl<'a> Stages<'a> {
             })
             .collect();
         let forward = |index: usize| links[index].iter().filter(move |(to, _, _)| *to >= index);
+        if (0..self.all.len()).all(|index| forward(index).next().is_none()) {
+            return Ok(());
+        }
+        let below = |stage: &Definition<'_>| match stage.base {
+            BaseName::Stage(below) => Some(below),
+            BaseName::Scratch | BaseName::Other(_) => None,
+        };
+        let edges: Vec<Vec<usize>> = links
+            .iter()
+            .zip(&self.all)
+            .map(|(links, stage)| links.iter().map(|(to, _, _)| *to).chain(below(stage)).collect())
+            .collect();
+        let circles = circles(&edges);
         let mut errors = Vec::new();
         for index in 0..self.all.len() {
-            for (to, span, instruction) in forward(index) {
-                if self.reaches(*to, index, &links) {
-                    let label = self.all[*to].label();
-                    let message = format!("circular dependency detected on stage: {label}");
-                    errors.push(error("D-29", instruction, *span, message));
-                }
+            for (to, span, instruction) in forward(index).filter(|(to, _, _)| circles[*to] == circles[index]) {
+                let label = self.all[*to].label();
+                let message = format!("circular dependency detected on stage: {label}");
+                errors.push(error("D-29", instruction, *span, message));
             }
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
-    }
-
-    fn reaches(&self, start: usize, goal: usize, links: &[Vec<(usize, Span, &Instruction)>]) -> bool {
-        let mut seen = vec![false; self.all.len()];
-        let mut todo = vec![start];
-        while let Some(at) = todo.pop() {
-            if at == goal {
-                return true;
-            }
-            if std::mem::replace(&mut seen[at], true) {
-                continue;
-            }
-            if let BaseName::Stage(below) = self.all[at].base {
-                todo.push(below);
-            }
-            todo.extend(links[at].iter().map(|(to, _, _)| *to));
-        }
-        false
     }
 }
 
@@ -212,7 +225,8 @@ fn target_stage(file: &Dockerfile, options: &PlanOptions) -> String {
 }
 
 fn define<'a>(
-    earlier: &[Definition<'a>],
+    index: usize,
+    earlier: &HashMap<String, usize>,
     from: &'a Instruction,
     (platform, image, name): (Option<&'a Word>, &'a Word, Option<&'a Word>),
     globals: &Globals,
@@ -222,7 +236,7 @@ fn define<'a>(
         let result = globals.expand(from, word, remarks);
         result.map_err(|found| Box::new(expansion_error(from, word.span, &found)))
     };
-    globals.check_default(from, image, earlier.iter().filter_map(|stage| stage.name.as_deref()), remarks);
+    globals.check_default(from, image, |name| earlier.contains_key(name), remarks);
     let base_name = expanded(image)?;
     if base_name.is_empty() {
         let found = error("D-23", from, image.span, format!("base name ({}) should not be blank", image.text));
@@ -245,12 +259,12 @@ fn define<'a>(
         }
     };
     // FROM-4: the comparison is exact, with names in lower case.
-    let stage = earlier.iter().rposition(|stage| stage.name.as_deref() == Some(base_name.as_str()));
+    let stage = earlier.get(&base_name).copied();
     let base = match stage {
         Some(stage) => BaseName::Stage(stage),
         None if base_name == "scratch" => BaseName::Scratch,
         None => BaseName::Other(base_name.clone()),
     };
     let name = name.map(|name| name.text.clone());
-    Ok(Definition { index: earlier.len(), name, from, image, base, base_name, platform, own: Vec::new() })
+    Ok(Definition { index, name, from, image, base, base_name, platform, own: Vec::new(), onbuild: Vec::new() })
 }
