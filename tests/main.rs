@@ -34,4 +34,5 @@ mod run_flags;
 mod secrets;
 mod standard_input;
 mod stopped;
+mod store_safety;
 mod upkeep;

@@ -32,6 +32,15 @@ pub struct Settings {
     pub only_evaluates: bool,
 }
 
+/// Where the files of a named context are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ContextFiles {
+    /// In a directory.
+    Directory(PathBuf),
+    /// In a repository, or behind a URL.
+    Remote(Source),
+}
+
 /// When the registry is asked what an image's name means.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Pull {
@@ -46,15 +55,6 @@ pub enum Pull {
 
 /// Digests of manifests or indexes by the whole names of images, tag and all.
 pub type Locks = BTreeMap<String, Digest>;
-
-/// Where the files of a named context are.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ContextFiles {
-    /// In a directory.
-    Directory(PathBuf),
-    /// In a repository, or behind a URL.
-    Remote(Source),
-}
 
 /// What stands for every image that cannot be had. A plan that is never carried out never asks what is behind the id.
 const NEVER_ASKED_FOR: Found = Found::Unknown(ImageId(usize::MAX));

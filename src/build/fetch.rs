@@ -21,9 +21,9 @@ pub(super) struct Fetcher {
     pub(super) store: Arc<Store>,
     pub(super) secrets: Secrets,
     pub(super) agents: Agents,
+    offline: bool,
     cancel: Cancel,
     tasks: Tasks,
-    offline: bool,
 }
 
 impl Fetcher {
@@ -36,7 +36,8 @@ impl Fetcher {
     ) -> Result<Self, BuildError> {
         let tasks = Tasks::new(Arc::clone(sink), FIRST_TASK);
         let (secrets, agents) = (Secrets::read(&options.secrets)?, Agents::open(&options.agents)?);
-        Ok(Self { store: Arc::clone(store), secrets, agents, cancel: cancel.clone(), tasks, offline: options.offline })
+        let offline = options.offline;
+        Ok(Self { store: Arc::clone(store), secrets, agents, offline, cancel: cancel.clone(), tasks })
     }
 
     /// The same where nothing is built, and nobody waits for anything but the Dockerfile.
@@ -45,13 +46,13 @@ impl Fetcher {
         Self::new(store, options, sink, &Cancel::new().map_err(machine)?)
     }
 
-    /// Nothing is fetched where the build is to stay offline.
-    fn may_fetch(&self, shown: &str) -> Result<(), BuildError> {
+    /// `--offline`
+    fn may_fetch(&self, what: &str) -> Result<(), BuildError> {
         if !self.offline {
             return Ok(());
         }
-        let help = "leave `--offline` out, or fetch it first and give the directory".to_owned();
-        Err(usage(format!("{shown} lies elsewhere, and the build is to stay offline"), Some(help)))
+        let message = format!("{what} lies elsewhere, and the build is to stay offline");
+        Err(usage(message, Some("leave `--offline` out, or fetch it first".to_owned())))
     }
 
     /// The files of a repository; `keep` is whether `.git` stays.
@@ -78,7 +79,7 @@ impl Fetcher {
         let task = self.tasks.start(format!("download {}", redacted(url)));
         let authorization =
             download::authorization(url, &|name| Ok(self.secrets.get(name))).map_err(DownloadError::Write)?;
-        let moved = |done, total: Option<u64>| task.moved(done, total.unwrap_or(0));
+        let moved = |done, total: Option<u64>| task.moved(done, total);
         let downloads = Downloads { store: &self.store, cancel: &self.cancel, moved: &moved };
         let found = downloads.get(url, authorization.as_deref())?;
         task.ends(Outcome::Done);

@@ -62,6 +62,7 @@ pub(super) fn progress(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Pr
 /// Checks the arguments of `kiln build`.
 pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Options> {
     args.unsupported.refuse()?;
+    let context = context(&args.context)?;
     if args.no_cache && !args.no_cache_filter.is_empty() {
         let message = "--no-cache and --no-cache-filter cannot currently be used together";
         return Err(Failure::usage(message, Some("`--no-cache` alone runs every stage anew")));
@@ -69,7 +70,7 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
     let network = values::network(&args.network)?;
     let allowed = values::entitlements(&args.allow)?;
     Ok(Options {
-        context: context(&args.context)?,
+        context,
         dockerfile: match given(args.file.as_deref()) {
             None => DockerfileSpec::Default,
             Some(path) if path == Path::new("-") => DockerfileSpec::Stdin,

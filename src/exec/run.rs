@@ -9,7 +9,7 @@ use crate::plan::{Network, RunOp, Security, Step};
 use crate::progress::{Event, TaskId};
 use crate::rootfs::{Change, RootPath};
 use crate::rootfs::{Changes, Claims, File, Files, Inode, Kind, RootFs, users};
-use crate::sandbox::{self, Exit, Isolation, Process, Root, SandboxError, User};
+use crate::sandbox::{self, Exit, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, User};
 use crate::snapshot::{self, Nodes, WorkTree};
 use crate::store::TempDir;
 
@@ -110,6 +110,9 @@ impl Build<'_> {
         let found =
             users::run_user(root, &op.user).map_err(|error| ExecError::step("D-50", step, error.to_string()))?;
         let mounted = Mounted::of(self, step, op)?;
+        if self.isolation() == Isolation::Chroot {
+            self.warn_of_writable(&mounted);
+        }
         let mut env = [&op.env[..], &op.proxy_env[..]].concat();
         env.extend(secret_variables(self, step, op)?);
         env.extend(agent_variable(op, &env));
@@ -159,6 +162,16 @@ impl Build<'_> {
             return Err(failure.caused_by(&io::Error::from(io::ErrorKind::StorageFull)).help(help));
         }
         Err(failure)
+    }
+
+    /// Nothing makes a directory read-only where nothing can be mounted.
+    fn warn_of_writable(&self, mounted: &Mounted) {
+        let bound = |mount: &&SandboxMount| mount.read_only && matches!(mount.kind, SandboxMountKind::Bind(_));
+        for SandboxMount { target, .. } in mounted.mounts.iter().filter(bound) {
+            let text =
+                format!("the read-only mount on {target} takes writes with `--isolation=chroot`; none of them stays");
+            self.sink.event(Event::Warning(text));
+        }
     }
 
     /// The upper of an overlay becomes the layer's tree.

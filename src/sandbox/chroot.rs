@@ -22,6 +22,7 @@ use super::devices::{NODES, open_null};
 use super::launch::{Launch, Restriction, Room};
 use super::namespaces::run_beside;
 use super::place::{Missing, Places, keeping_time, open_host};
+use super::proc_files::make_proc;
 use super::run::Links;
 use super::socket::{self, Listening};
 use super::supervise::{Supervised, Supervisor, Taken};
@@ -99,9 +100,8 @@ impl Scene {
         output: OwnedFd,
         links: &Links,
     ) -> Result<Launch, SandboxError> {
-        for target in ["/proc", "/sys"] {
-            self.cover(target, Missing::Directory, None, |place| make_directory(place, 0o555))?;
-        }
+        self.cover("/proc", Missing::Directory, None, make_proc)?;
+        self.cover("/sys", Missing::Directory, None, |place| make_directory(place, 0o555))?;
         self.cover("/dev", Missing::Directory, None, make_dev)?;
         let resolv_conf = network_files::resolv_conf(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
         let hosts = network_files::hosts(process.hostname, process.hosts);
@@ -224,11 +224,11 @@ fn split(path: &Path) -> io::Result<(OwnedFd, Vec<u8>)> {
     Ok((open_host(parent)?, name.to_vec()))
 }
 
-fn make_directory(place: Name<'_>, mode: u32) -> io::Result<()> {
+pub(super) fn make_directory(place: Name<'_>, mode: u32) -> io::Result<()> {
     Ok(rustix::fs::mkdirat(place.directory, place.name, Mode::from_raw_mode(mode))?)
 }
 
-fn make_file(place: Name<'_>, content: &[u8], mode: u32, owner: (u32, u32)) -> io::Result<()> {
+pub(super) fn make_file(place: Name<'_>, content: &[u8], mode: u32, owner: (u32, u32)) -> io::Result<()> {
     let how = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
     let file = rustix::fs::openat(place.directory, place.name, how, Mode::from_raw_mode(0o600))?;
     io::Write::write_all(&mut std::fs::File::from(file.try_clone()?), content)?;

@@ -8,6 +8,10 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
+use crate::rootfs::{CLAIM, Claim, Device};
+
+use super::devices::NODES;
+
 /// Directories within each other; a tree that is deeper is refused, since each level costs stack and descriptors.
 const MAX_DEPTH: usize = 400;
 
@@ -94,9 +98,23 @@ fn make(from: Name<'_>, to: Name<'_>, stat: &Stat) -> io::Result<()> {
             let target = rustix::fs::readlinkat(from.directory, from.name, Vec::new())?;
             rustix::fs::symlinkat(target, to.directory, to.name)?;
         }
+        kind @ (FileType::BlockDevice | FileType::CharacterDevice) if !is_harmless(kind, stat) => {
+            // A step could open it: a file stands for it, as in the rest of the root.
+            let file = to.open(OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
+            let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+            let device = Some(Device { is_block: kind == FileType::BlockDevice, major, minor });
+            let claim = Claim { device, ..Claim::owned(stat.st_uid, stat.st_gid) };
+            rustix::fs::fsetxattr(&file, CLAIM, claim.to_text().as_bytes(), XattrFlags::empty())?;
+        }
         kind => rustix::fs::mknodat(to.directory, to.name, kind, Mode::from_raw_mode(0o600), stat.st_rdev)?,
     }
     Ok(())
+}
+
+/// Whether any process may use a device.
+fn is_harmless(kind: FileType, stat: &Stat) -> bool {
+    let number = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+    kind == FileType::CharacterDevice && NODES.iter().any(|(_, major, minor)| (*major, *minor) == number)
 }
 
 fn copy_metadata(from: Name<'_>, to: Name<'_>, stat: &Stat) -> io::Result<()> {

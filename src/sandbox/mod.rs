@@ -20,6 +20,7 @@ mod overlay;
 mod own_program;
 mod place;
 mod probe;
+mod proc_files;
 mod run;
 mod seccomp;
 mod socket;

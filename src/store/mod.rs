@@ -258,7 +258,7 @@ impl Store {
         path
     }
 
-    /// What is remembered of a download; it counts as used.
+    /// What is remembered of a download, which counts as used.
     pub fn download(&self, id: &str) -> io::Result<Option<Vec<u8>>> {
         let path = self.kiln("downloads").join(id);
         attend::touch(&path);

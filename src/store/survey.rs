@@ -39,10 +39,10 @@ pub struct Survey {
     pub mounts: BTreeMap<String, Item>,
     /// Indexes of build contexts.
     pub contexts: BTreeMap<String, Item>,
-    /// What is remembered of downloads, whose bytes are blobs.
-    pub downloads: BTreeMap<String, Item>,
     /// Checkouts of git commits.
     pub checkouts: BTreeMap<String, Item>,
+    /// Records of downloads.
+    pub downloads: BTreeMap<String, Item>,
     /// Files that have no business where they are.
     pub strays: Vec<PathBuf>,
     /// Bytes of everything else: the directories themselves, names, locks, work in progress.
@@ -71,7 +71,7 @@ impl Survey {
     pub fn total(&self) -> u64 {
         let items = self.blobs.values().chain(self.layers.values()).chain(self.steps.values());
         let items = items.chain(self.mounts.values()).chain(self.contexts.values());
-        let items = items.chain(self.downloads.values()).chain(self.checkouts.values());
+        let items = items.chain(self.checkouts.values()).chain(self.downloads.values());
         self.other + items.map(|item| item.bytes).sum::<u64>()
     }
 }
@@ -91,14 +91,14 @@ impl Store {
             merge(&mut survey.layers, found);
             known.push(dir);
         }
-        for (name, counts) in [("steps", true), ("contexts", true), ("downloads", true), ("checkouts", true)] {
+        for (name, counts) in [("steps", true), ("contexts", true), ("checkouts", true), ("downloads", true)] {
             let dir = self.kiln(name);
             let found = survey.gather(&dir, |name| Some(name.to_owned()), counts)?;
             match name {
                 "steps" => survey.steps = found,
                 "contexts" => survey.contexts = found,
-                "downloads" => survey.downloads = found,
-                _ => survey.checkouts = found,
+                "checkouts" => survey.checkouts = found,
+                _ => survey.downloads = found,
             }
             known.push(dir);
         }

@@ -2,6 +2,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -39,17 +40,14 @@ impl Store {
             let path = entry.path();
             if !entry.file_type()?.is_dir() {
                 // A small file that was being written; its writer needs it for less than this.
-                let old = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
-                if old.is_some_and(|age| age.as_secs() > 3600) {
+                if is_older(&path, Duration::from_secs(3600)) {
                     let _gone = fs::remove_file(path);
                 }
                 continue;
             }
             let dead = match File::open(path.join(OWNER)) {
                 Ok(owner) => flock(&owner, FlockOperation::NonBlockingLockExclusive).is_ok(),
-                Err(_) => fs::metadata(&path)
-                    .and_then(|meta| meta.modified())
-                    .is_ok_and(|time| time.elapsed().is_ok_and(|age| age.as_secs() > 60)),
+                Err(_) => is_older(&path, Duration::from_secs(60)),
             };
             if dead {
                 remove_tree(&path);
@@ -57,6 +55,12 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Whether something was last touched longer ago than `age`, or so far in the future: then the clock was set back since.
+fn is_older(path: &Path, age: Duration) -> bool {
+    let Ok(modified) = fs::metadata(path).and_then(|meta| meta.modified()) else { return false };
+    modified.elapsed().unwrap_or_else(|future| future.duration()) > age
 }
 
 /// Removes a directory with everything in it, as far as that is allowed.
@@ -102,8 +106,12 @@ mod tests {
         let dead = dir.path().join("kiln/tmp/work-dead");
         fs::create_dir_all(dead.join("upper")).unwrap();
         fs::write(dead.join(OWNER), "").unwrap();
+        // Made before the clock was set back, by a build that was killed at once.
+        let future = dir.path().join("kiln/tmp/file-future");
+        let time = std::time::SystemTime::now() + Duration::from_secs(1 << 20);
+        File::create(&future).unwrap().set_modified(time).unwrap();
         Store::open(dir.path()).unwrap();
-        assert!(living.path().exists() && !dead.exists());
+        assert!(living.path().exists() && !dead.exists() && !future.exists());
         let path = living.path().to_owned();
         drop(living);
         assert!(!path.exists());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::cache::{Parent, Record};
-use crate::download::blob_of;
+use crate::download;
 use crate::image::{Digest, Reference};
 use crate::store::{Item, Store, Survey};
 
@@ -30,10 +30,10 @@ pub enum Kind {
     Mount,
     /// Remembered digests of a build context.
     Context,
-    /// A file that was downloaded.
-    Download,
     /// The files of a git commit.
     Checkout,
+    /// A file by URL.
+    Download,
 }
 
 /// Something that is used, and goes, as a whole.
@@ -66,8 +66,8 @@ impl fmt::Display for Kind {
             Self::Step => "step",
             Self::Mount => "cache mount",
             Self::Context => "context index",
-            Self::Download => "download",
             Self::Checkout => "git checkout",
+            Self::Download => "download",
         })
     }
 }
@@ -81,12 +81,7 @@ pub(super) fn units(store: &Store, survey: &Survey, documents: &Documents) -> io
     {
         units.extend(items.iter().map(|(name, item)| Unit::of(kind, name.clone(), item)));
     }
-    for (name, item) in &survey.downloads {
-        let mut unit = Unit::of(Kind::Download, name.clone(), item);
-        let record = item.paths.first().and_then(|path| std::fs::read(path).ok());
-        unit.needs.extend(record.and_then(|record| blob_of(&record)).map(Object::Blob));
-        units.push(unit);
-    }
+    units.extend(survey.downloads.iter().map(|(id, item)| download_unit(id, item)));
     units.sort_by(|a, b| (a.used, b.depth, &a.name).cmp(&(b.used, a.depth, &b.name)));
     Ok(units)
 }
@@ -96,6 +91,15 @@ impl Unit {
         let (paths, bytes) = (item.paths.clone(), item.bytes);
         let (used, changed, needs) = (item.used, item.changed, BTreeSet::new());
         Self { kind, name, names: Vec::new(), used, changed, depth: 0, paths, bytes, needs }
+    }
+}
+
+/// A record of a download, and the blob that it tells of.
+fn download_unit(id: &str, item: &Item) -> Unit {
+    let record = item.paths.first().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+    match download::read_record(&record) {
+        Some((url, blob)) => Unit { needs: [Object::Blob(blob)].into(), ..Unit::of(Kind::Download, url, item) },
+        None => Unit::of(Kind::Download, id.to_owned(), item),
     }
 }
 

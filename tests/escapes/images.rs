@@ -7,8 +7,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::archives::{Entry, tar};
 use super::stage::{Holes, Stage, turns};
+use super::tar::{Entry, tar};
 
 /// What is changed in an image's documents before they get their digests.
 pub(super) struct Lies {
@@ -93,6 +93,10 @@ fn index(change: fn(&mut Value)) -> Lies {
 
 /// What an image tries; its lies; and whether the build must be refused, where it is not merely contained.
 fn images() -> Vec<(&'static str, Lies, Option<bool>)> {
+    configs().into_iter().chain(onbuilds()).chain(documents()).collect()
+}
+
+fn configs() -> Vec<(&'static str, Lies, Option<bool>)> {
     vec![
         ("runs as a user of the machine", config(|c| c["config"]["User"] = json!("outsider")), Some(true)),
         (
@@ -132,6 +136,11 @@ fn images() -> Vec<(&'static str, Lies, Option<bool>)> {
             config(|c| c["config"]["Volumes"] = json!({"/../../../outside": {}, "": {}, "x": {}})),
             Some(false),
         ),
+    ]
+}
+
+fn onbuilds() -> Vec<(&'static str, Lies, Option<bool>)> {
+    vec![
         (
             "allows itself everything in an ONBUILD",
             config(|c| c["config"]["OnBuild"] = json!(["RUN --security=insecure true"])),
@@ -150,14 +159,14 @@ fn images() -> Vec<(&'static str, Lies, Option<bool>)> {
         (
             "mounts what is above the context in an ONBUILD",
             config(|c| {
-                c["config"]["OnBuild"] = json!(["RUN --mount=type=bind,source=../../..,target=/m ls -R /m > /stolen"])
+                c["config"]["OnBuild"] = json!(["RUN --mount=type=bind,source=../../..,target=/m ls -R /m > /stolen"]);
             }),
             Some(false),
         ),
         (
             "asks for a secret in an ONBUILD",
             config(|c| {
-                c["config"]["OnBuild"] = json!(["RUN --mount=type=secret,id=../../outside/secret,required=true true"])
+                c["config"]["OnBuild"] = json!(["RUN --mount=type=secret,id=../../outside/secret,required=true true"]);
             }),
             Some(true),
         ),
@@ -172,6 +181,12 @@ fn images() -> Vec<(&'static str, Lies, Option<bool>)> {
             Some(false),
         ),
         ("has 20000 ONBUILDs of nothing", config(|c| c["config"]["OnBuild"] = json!(vec![""; 20000])), Some(true)),
+    ]
+}
+
+/// Layers, manifests and indexes; and what of a config tells of them.
+fn documents() -> Vec<(&'static str, Lies, Option<bool>)> {
+    vec![
         (
             "has a shell that is the builder's program",
             config(|c| c["config"]["Shell"] = json!(["/proc/self/exe"])),

@@ -10,3 +10,4 @@ mod paths;
 mod stage;
 mod steps;
 mod table;
+mod tar;

@@ -166,7 +166,7 @@ fn no_path_of_a_dockerfile_leads_outside() {
 /// A context and base images with links to what is outside.
 fn prepare(stage: &mut Stage, outside: &str) {
     let up = format!("{}{}", "../".repeat(20), outside.trim_start_matches('/'));
-    let link = super::archives::symlink;
+    let link = super::tar::symlink;
     let secret = format!("{outside}/secret");
     let linked = [
         link("out", outside),
@@ -189,7 +189,7 @@ fn prepare(stage: &mut Stage, outside: &str) {
     fs::write(stage.kit.path("given"), "a secret for the step").unwrap();
     let given = format!("id=s,src={}", stage.kit.path("given").display());
     stage.kit.flag(&["--secret", &given]).file("a", "x").file("d/a", "x").file("a.tar", "");
-    fs::write(stage.kit.path("context/a.tar"), super::archives::tar(&[super::archives::file("new", "x")])).unwrap();
+    fs::write(stage.kit.path("context/a.tar"), super::tar::tar(&[super::tar::file("new", "x")])).unwrap();
     stage.kit.symlink("secret-link", &secret).symlink("out-link", outside).symlink("d/up-link", &up);
 }
 

@@ -54,7 +54,7 @@ pub(super) fn rungs() -> &'static [Rung] {
                 rungs.push(Rung { name: "rootless", isolation: "rootless", uid, before: as_user(uid, gid) });
             }
             None => {
-                skipped("no ordinary user with subordinate ids and `newuidmap`: nothing is tried on the rung rootless")
+                skipped("no ordinary user with subordinate ids and `newuidmap`: nothing is tried on the rung rootless");
             }
         }
         rungs

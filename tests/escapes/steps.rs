@@ -88,16 +88,13 @@ fn what_gets_through(rung: &Rung, flags: &str) -> Option<Vec<&'static str>> {
     super::images::based(
         &stage.kit.path("based"),
         &stage.kit.path("base"),
-        &[super::archives::block_device("based-disk", major, minor)],
+        &[super::tar::block_device("based-disk", major, minor)],
     );
     let based = format!("based=oci-layout://{}", stage.kit.path("based").display());
     stage.kit.file("attack", "").dockerfile(&dockerfile);
     fs::copy(program, stage.kit.path("context/attack")).unwrap();
-    fs::write(
-        stage.kit.path("context/nodes.tar"),
-        super::archives::tar(&[super::archives::block_device("disk", major, minor)]),
-    )
-    .unwrap();
+    fs::write(stage.kit.path("context/nodes.tar"), super::tar::tar(&[super::tar::block_device("disk", major, minor)]))
+        .unwrap();
     fs::write(stage.kit.path("secret"), "secret-of-a-step-9d1f").unwrap();
     let secret = format!("id=s,src={}", stage.kit.path("secret").display());
     stage.kit.flag(&["--build-context", &based, "--secret", &secret, "--allow", "security.insecure"]);

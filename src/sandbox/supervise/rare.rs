@@ -53,6 +53,7 @@ impl Caller {
 
 impl Supervisor<'_> {
     /// The answer to one of the rare calls.
+    #[expect(clippy::many_single_char_names, reason = "the arguments of system calls, named as their registers are")]
     pub(super) fn answer_rare(&self, listener: BorrowedFd<'_>, call: &Call) -> Result<Answer, Errno> {
         let [a, b, c, d, e, _] = call.arguments;
         let place = |descriptor, path, flags| -> Result<Place, Errno> {
