@@ -32,9 +32,80 @@ const SMALL_MANIFEST: &[u8] = br#"{"schemaVersion":2,"config":{"mediaType":"appl
 
 type Harm = fn(&str, &str, usize) -> Fault;
 
+/// The fault, the first few times.
 fn first(count: usize, times: usize, fault: Fault) -> Fault {
     if count < times { fault } else { Fault::None }
 }
+
+/// What it is, `@` to ask by digest, the harm, and the error in which it must end.
+const PULLS: &[(&str, &str, Harm, &str)] = &[
+    ("dropped", "", |_, _, count| first(count, 2, Fault::Drop), ""),
+    ("answers lost", "", |_, _, count| first(count, 2, Fault::Lose), ""),
+    (
+        "too many requests",
+        "",
+        |_, path, count| {
+            if path.contains("/manifests/") {
+                first(count, 1, Fault::Answer(429, "Retry-After: 1\r\n"))
+            } else {
+                Fault::None
+            }
+        },
+        "",
+    ),
+    ("server errors", "", |_, _, count| first(count, 2, Fault::Answer(500, "")), ""),
+    (
+        "cut off, twice",
+        "",
+        |_, path, count| if path.contains("/blobs/") { first(count, 2, Fault::Cut(100)) } else { Fault::None },
+        "",
+    ),
+    ("dripping", "", |_, _, _| Fault::Drip(10_000), ""),
+    (
+        "a bit wrong, once",
+        "",
+        |_, path, count| if path.contains("/blobs/") { first(count, 1, Fault::Flip) } else { Fault::None },
+        "",
+    ),
+    (
+        "a bit wrong, always",
+        "",
+        |_, path, _| if path.contains("/blobs/") { Fault::Flip } else { Fault::None },
+        "expected a blob of digest",
+    ),
+    (
+        "too long",
+        "",
+        |_, path, _| if path.contains("/blobs/") { Fault::More } else { Fault::None },
+        "has more bytes than",
+    ),
+    (
+        "blobs gone",
+        "",
+        |_, path, _| if path.contains("/blobs/") { Fault::Answer(404, "") } else { Fault::None },
+        "not found",
+    ),
+    ("errors for ever", "", |_, _, _| Fault::Answer(503, ""), "it answered 503"),
+    ("told to wait for an hour", "", |_, _, _| Fault::Answer(429, "Retry-After: 3600\r\n"), "it answered 429"),
+    (
+        "another manifest, by tag",
+        "",
+        |_, path, _| if path.contains("/manifests/") { Fault::Other(b"{}") } else { Fault::None },
+        "not an image that kiln can read",
+    ),
+    (
+        "another manifest, by digest",
+        "@",
+        |_, path, _| if path.contains("/manifests/") { Fault::Other(SMALL_MANIFEST) } else { Fault::None },
+        "expected a manifest of digest",
+    ),
+    (
+        "a manifest a bit wrong, by digest",
+        "@",
+        |_, path, _| if path.contains("/manifests/") { Fault::Flip } else { Fault::None },
+        "expected a manifest of digest",
+    ),
+];
 
 #[test]
 fn pulls_over_bad_lines_end_well_or_with_one_error() {
@@ -47,76 +118,8 @@ fn pulls_over_bad_lines_end_well_or_with_one_error() {
     );
     fs::write(kit.path("manifest"), manifest).unwrap();
     let digest = format!("sha256:{}", &output_of("sha256sum", &[text(&kit.path("manifest"))])[..64]);
-    let rows: &[(&str, &str, Harm, &str)] = &[
-        ("dropped", "", |_, _, count| first(count, 2, Fault::Drop), ""),
-        ("answers lost", "", |_, _, count| first(count, 2, Fault::Lose), ""),
-        (
-            "too many requests",
-            "",
-            |_, path, count| {
-                if path.contains("/manifests/") {
-                    first(count, 1, Fault::Answer(429, "Retry-After: 1\r\n"))
-                } else {
-                    Fault::None
-                }
-            },
-            "",
-        ),
-        ("server errors", "", |_, _, count| first(count, 2, Fault::Answer(500, "")), ""),
-        (
-            "cut off, twice",
-            "",
-            |_, path, count| if path.contains("/blobs/") { first(count, 2, Fault::Cut(100)) } else { Fault::None },
-            "",
-        ),
-        ("dripping", "", |_, _, _| Fault::Drip(10_000), ""),
-        (
-            "a bit wrong, once",
-            "",
-            |_, path, count| if path.contains("/blobs/") { first(count, 1, Fault::Flip) } else { Fault::None },
-            "",
-        ),
-        (
-            "a bit wrong, always",
-            "",
-            |_, path, _| if path.contains("/blobs/") { Fault::Flip } else { Fault::None },
-            "expected a blob of digest",
-        ),
-        (
-            "too long",
-            "",
-            |_, path, _| if path.contains("/blobs/") { Fault::More } else { Fault::None },
-            "has more bytes than",
-        ),
-        (
-            "blobs gone",
-            "",
-            |_, path, _| if path.contains("/blobs/") { Fault::Answer(404, "") } else { Fault::None },
-            "not found",
-        ),
-        ("errors for ever", "", |_, _, _| Fault::Answer(503, ""), "it answered 503"),
-        ("told to wait for an hour", "", |_, _, _| Fault::Answer(429, "Retry-After: 3600\r\n"), "it answered 429"),
-        (
-            "another manifest, by tag",
-            "",
-            |_, path, _| if path.contains("/manifests/") { Fault::Other(b"{}") } else { Fault::None },
-            "not an image that kiln can read",
-        ),
-        (
-            "another manifest, by digest",
-            "@",
-            |_, path, _| if path.contains("/manifests/") { Fault::Other(SMALL_MANIFEST) } else { Fault::None },
-            "expected a manifest of digest",
-        ),
-        (
-            "a manifest a bit wrong, by digest",
-            "@",
-            |_, path, _| if path.contains("/manifests/") { Fault::Flip } else { Fault::None },
-            "expected a manifest of digest",
-        ),
-    ];
     std::thread::scope(|scope| {
-        for (row, by, harm, want) in rows {
+        for (row, by, harm, want) in PULLS {
             let (kit, registry, digest) = (&kit, &registry, &digest);
             scope.spawn(move || {
                 let line = Faulty::start(&registry.address, *harm);

@@ -13,7 +13,6 @@ use crate::store::{Store, Survey};
 
 use super::Error;
 use super::needs::{Documents, Object};
-use super::units::MARKER;
 
 /// Something that is wrong.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -108,7 +107,8 @@ pub fn check(store: &Store, threads: usize) -> Result<Checked, Error> {
         let has_list = store.list(layer)?.is_some() && !bad_lists.contains(layer);
         Ok(has_list && (has_tree(layer) || store.blob_of(layer)?.is_some_and(|blob| is_here(&blob.digest))))
     };
-    for (key, item) in survey.steps.iter().filter(|(key, _)| !key.starts_with(MARKER)) {
+    // Other names are no keys: marks of what has run, and what is remembered of this machine's programs.
+    for (key, item) in survey.steps.iter().filter(|(key, _)| Digest::from_hex(key).is_ok()) {
         checked.records += 1;
         let bytes = item.paths.first().map(std::fs::read).transpose()?.unwrap_or_default();
         let line = bytes.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();

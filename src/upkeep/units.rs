@@ -14,6 +14,9 @@ use super::needs::{Documents, Object};
 /// The names of files in `steps` that are no records, but tell that a step has run at all.
 pub(super) const MARKER: &str = "seen-";
 
+/// And of those that remember an image of `host:`.
+const HOST: &str = "host-";
+
 /// What a unit is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
@@ -139,7 +142,9 @@ fn steps(store: &Store, survey: &Survey) -> Vec<Unit> {
         let line = bytes.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
         let at = *by_line.entry(line.to_vec()).or_insert_with(|| {
             let record = Record::from_line(line);
-            let name = record.as_ref().map_or_else(|| "a record that cannot be read".to_owned(), |it| it.text.clone());
+            let unread =
+                if key.starts_with(HOST) { "programs of this machine" } else { "a record that cannot be read" };
+            let name = record.as_ref().map_or_else(|| unread.to_owned(), |record| record.text.clone());
             let mut unit = Unit::of(Kind::Step, name, item);
             (unit.paths, unit.bytes) = (Vec::new(), 0);
             if let Some(record) = record {
