@@ -18,6 +18,7 @@ use crate::dockerfile::{Command, Dockerfile, ItemKind, Source, parse};
 use crate::format::format;
 use crate::image::{Compression, DiffId, Digest, ImageConfig, Platform, Reference};
 use crate::layer;
+use crate::lint::hadolint::{HadolintOptions, hadolint};
 use crate::lint::{self, CheckOptions, Subject};
 use crate::plan::{
     BaseError, Bases, CopyFrom, CopyOp, CopySource, Found, ImageId, Network, Op, Plan, PlanOptions, Unplanned, plan,
@@ -86,12 +87,28 @@ pub fn dockerfile(bytes: &[u8]) {
         let stages = before.as_ref().map_or(&[][..], |plan| plan.stages.as_slice());
         lint::lint(Subject { file: &parsed.file, stages, remarks: &remarks, ignore: None }, &check);
     }
+    mended(&parsed.file);
     let formatted = format(&parsed.file);
     let again = parse(formatted.as_bytes());
     assert_eq!(again.diagnostics, [], "{formatted:?}");
     assert_eq!(format(&again.file), formatted, "twice is not once");
     let after = planned(&again.file);
     assert_eq!(before.ok().map(steps), after.ok().map(steps), "{formatted:?}");
+}
+
+/// All rules judge a file, and what mends their findings leaves the steps as they were, where it is not about a step.
+fn mended(file: &Dockerfile) {
+    let mut found = lint::offline(file, None).warnings;
+    found.extend(hadolint(file, &HadolintOptions::default(), &[]));
+    found.retain(|found| !matches!(&*found.code, "MaintainerDeprecated" | "DL4000" | "DL3027"));
+    match lint::mend(file, &found) {
+        Ok(None) => {}
+        Ok(Some(mended)) => {
+            let [before, after] = [planned(file), planned(&parse(mended.text.as_bytes()).file)];
+            assert_eq!(before.ok().map(steps), after.ok().map(steps), "{:?}", mended.text);
+        }
+        Err(error) => panic!("{error}: {:?}", file.text),
+    }
 }
 
 /// The bytes are expanded as a word, as several words and as the body of a heredoc.

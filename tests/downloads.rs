@@ -61,6 +61,30 @@ fn http_2_without_a_mark_it_comes_each_time_and_the_content_decides() {
 }
 
 #[test]
+fn what_was_downloaded_is_told_of_and_goes_when_the_store_is_pruned() {
+    let mut kit = Kit::new();
+    let web = Web::start();
+    web.page("/f?token=hush", marked(&"one".repeat(20_000), Some("\"1\""), None));
+    kit.dockerfile(&format!("FROM scratch\nADD {}/f?token=hush /d/\n", web.url)).build().succeeds();
+    let store = kit.path("store").display().to_string();
+    let run = |words: &[&str]| {
+        let output = kit.kiln(&[words, &["--store", &store]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let used: serde_json::Value = serde_json::from_str(&run(&["df", "--format", "json"])).unwrap();
+    assert_eq!(used["downloads"]["count"], 1);
+    assert!(used["downloads"]["bytes"].as_u64().unwrap() > 60_000, "{used}");
+    let records = std::fs::read_dir(kit.path("store/kiln/downloads")).unwrap();
+    records.for_each(|record| assert!(!std::fs::read_to_string(record.unwrap().path()).unwrap().contains("hush")));
+    run(&["prune", "--force"]);
+    let used: serde_json::Value = serde_json::from_str(&run(&["df", "--format", "json"])).unwrap();
+    assert_eq!((used["downloads"]["count"].clone(), used["downloads"]["bytes"].clone()), (0.into(), 0.into()));
+    kit.build().succeeds();
+    assert_eq!(web.answers(), ["/f?token=hush 200", "/f?token=hush 200"]);
+}
+
+#[test]
 fn a_server_that_fails_in_passing_is_asked_again() {
     let mut kit = Kit::new();
     let web = Web::start();

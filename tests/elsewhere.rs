@@ -1,5 +1,5 @@
-//! Build contexts and Dockerfiles that lie elsewhere: git repositories and URLs on loopback (CTX-7 to CTX-9, DF-2, DF-3, HTTP-1,
-//! NCTX-3).
+//! Build contexts and Dockerfiles that lie elsewhere: git repositories and URLs on loopback (CTX-7 to CTX-9, DF-2,
+//! DF-3, HTTP-1, NCTX-3).
 
 use std::fs;
 use std::io::Write;

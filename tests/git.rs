@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::kit::{Daemon, Image, Kit, Repository, SmartHttp, output_of};
+use crate::kit::{Daemon, Image, Kit, Page, Repository, SmartHttp, Web, output_of};
 
 /// A repository `repo` with a branch, a tag and a directory, and its commits: the first, which is tagged, and the last.
 fn repository(kit: &Kit) -> Option<(Repository, String, String)> {
@@ -135,6 +135,15 @@ fn git_7_credentials_open_a_repository_and_are_found_nowhere() {
     let host = &server.address;
     kit.env("TOKEN", TOKEN).env("HEADER", &format!("basic {encoded}")).env("WRONG", "not-this-one");
     let own = format!("http://x-access-token:{TOKEN}@{host}/repo.git");
+    // Notes what every git is called with, those that git calls included.
+    let path = std::env::var_os("PATH").unwrap();
+    let git = std::env::split_paths(&path).map(|dir| dir.join("git")).find(|git| git.is_file()).unwrap();
+    fs::create_dir(kit.path("bin")).unwrap();
+    let (bin, called) = (kit.path("bin/git"), kit.path("called"));
+    fs::write(&bin, format!("#!/bin/sh\necho \"$@\" >> {}\nexec {} \"$@\"\n", called.display(), git.display()))
+        .unwrap();
+    fs::set_permissions(&bin, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    kit.env("PATH", &format!("{}:{}", kit.path("bin").display(), path.display()));
     for (secrets, url) in [
         (vec!["id=GIT_AUTH_TOKEN,env=TOKEN".to_owned()], &url),
         (vec!["id=GIT_AUTH_HEADER,env=HEADER".to_owned()], &url),
@@ -151,7 +160,9 @@ fn git_7_credentials_open_a_repository_and_are_found_nowhere() {
         // The Dockerfile itself holds it in the last row.
         fs::remove_file(kit.path("Dockerfile")).unwrap();
         let image = Image::read(&kit.path("out.tar"));
-        let mut files: Vec<Vec<u8>> = vec![told.into_bytes()];
+        let called = fs::read(&called).unwrap();
+        assert!(called.starts_with(b"ls-remote"), "{}", String::from_utf8_lossy(&called));
+        let mut files: Vec<Vec<u8>> = vec![told.into_bytes(), called];
         files.extend(image.flattened().into_values().map(|entry| entry.content));
         for entry in
             walkdir::WalkDir::new(kit.path("store")).into_iter().chain(walkdir::WalkDir::new(kit.path("out.tar")))
@@ -179,6 +190,24 @@ fn git_7_without_credentials_nobody_is_asked_and_the_way_out_is_told() {
     let built = kit.build();
     built.fails_with(1, &["Dockerfile:2:5", "--secret id=GIT_AUTH_TOKEN"]);
     assert!(!built.stderr().contains("hush-hush-7"), "{}", built.stderr());
+}
+
+/// git would send the header along to wherever it is redirected.
+#[test]
+fn git_7_a_redirect_gets_no_credentials() {
+    let mut kit = Kit::new();
+    let Some((_repository, _, _)) = repository(&kit) else { return };
+    let server = SmartHttp::start(&kit.path("served"), None);
+    let web = Web::start();
+    let refs = "/repo.git/info/refs?service=git-upload-pack";
+    let away = Page { location: Some(format!("http://{}{refs}", server.address)), ..Page::default() };
+    web.page(refs, away);
+    kit.dockerfile(&format!("FROM scratch\nADD {}/repo.git /r\n", web.url));
+    assert_eq!(text_of(&kit.build().succeeds(), "/r/README"), "two");
+    server.requests();
+    kit.new_store().env("TOKEN", "open-sesame-51ac09").flag(&["--secret", "id=GIT_AUTH_TOKEN,env=TOKEN"]);
+    kit.build().fails_with(1, &["Dockerfile:2:5", "name the repository by the URL that the server redirects to"]);
+    assert_eq!(server.requests(), [""; 0]);
 }
 
 #[test]

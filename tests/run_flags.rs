@@ -96,7 +96,7 @@ fn arg_9_proxies_are_seen_by_run_and_nowhere_else() {
         text(&image, "/a"),
         "HTTP_PROXY=http://shown:1\nNO_PROXY=x.test\nhttp_proxy=http://shown:1\nno_proxy=x.test\n"
     );
-    assert!(!image.config().to_string().contains("proxy.test"), "{}", image.config());
+    assert!(!image.config().to_string().contains("http://proxy"), "{}", image.config());
     kit.without_flag(&["--build-arg", "HTTP_PROXY=http://proxy.test:1"]);
     assert_eq!(kit.build().steps_run(), Vec::<String>::new(), "KEY-4: another proxy is no other step");
 }

@@ -35,7 +35,7 @@ int main(int argc, char **argv)
         need(!mkdir(upper, 0755) && !mkdir(work, 0755), "mkdir");
         snprintf(options, sizeof options, "lowerdir=%s,upperdir=%s,workdir=%s,volatile", lower, upper, work);
         struct clone_args arguments = {
-            .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET,
+            .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP,
             .exit_signal = SIGCHLD,
         };
         pid_t child = syscall(SYS_clone3, &arguments, sizeof arguments);

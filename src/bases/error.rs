@@ -95,6 +95,18 @@ pub enum Error {
         /// What there is.
         present: Vec<String>,
     },
+    /// An image is not in the store, and no registry may be asked.
+    #[error("{name}: not found in the store")]
+    NotHere {
+        /// Of the image.
+        name: String,
+    },
+    /// An image has no digest, and must have one.
+    #[error("{name} is pinned neither in the Dockerfile nor in its lock file")]
+    NotLocked {
+        /// Of the image.
+        name: String,
+    },
     /// A document is of another kind than an image.
     #[error("{name} is not an image that kiln can read: {reason}")]
     NotAnImage {
@@ -141,6 +153,12 @@ impl Error {
         match self {
             Self::Absent { present, .. } => Some(listed(present, "it names no image at all")),
             Self::Platform { present, .. } => Some(listed(present, "it has no image for any platform")),
+            Self::NotHere { name } => {
+                Some(format!("fetch it with `kiln pull {name}`, or let the build do so with `--pull=missing`"))
+            }
+            Self::NotLocked { .. } => {
+                Some("`kiln pin` writes its digest into the Dockerfile, `kiln pin --lock` beside it".to_owned())
+            }
             Self::Registry(error) => error.help(),
             Self::HostMissing { .. } => Some("install it, or leave it out of the list".to_owned()),
             Self::Damaged { .. } => Some("make or download it again".to_owned()),

@@ -31,7 +31,7 @@ use crate::store::BlobSource;
 pub use contents::{Contained, contained, contents};
 pub use error::Error;
 pub use one_layer::import;
-pub use resolver::{ContextFiles, Resolver, Settings};
+pub use resolver::{ContextFiles, Locks, Pull, Resolver, Settings};
 
 /// A base image as far as it is known without its layers.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use crate::registry::{Access, Registry};
 use crate::store::Store;
 
 use super::kit::{Kit, tagged};
-use super::{BaseImage, Resolver, Settings};
+use super::{BaseImage, Pull, Resolver, Settings};
 
 struct Server {
     child: Child,
@@ -84,7 +84,7 @@ struct Machine {
 }
 
 impl Machine {
-    fn resolver(&self, pull: bool, mirrors: &[&str]) -> Resolver {
+    fn resolver(&self, pull: Pull, mirrors: &[&str]) -> Resolver {
         let mirrors = mirrors.iter().map(|mirror| (*mirror).to_owned()).collect();
         let settings = Settings { pull, threads: 1, ..Settings::default() };
         let registry = Arc::new(Registry::new(Access { mirrors, ..Access::default() }));
@@ -121,7 +121,7 @@ fn nc_3_images_are_pulled_once_and_again_only_when_asked() {
     push(dir.path(), &many("amd one", "arm one"), &place);
     let machine = Machine { store: Arc::new(Store::open(&dir.path().join("store")).unwrap()), seen: Arc::default() };
     let name: Reference = place.parse().unwrap();
-    let resolver = machine.resolver(false, &[]);
+    let resolver = machine.resolver(Pull::Missing, &[]);
     let base = ask(&resolver, &name, "linux/amd64").unwrap();
     assert!(!machine.store.has(&base.layers[0].1.digest), "layers stay where they are until asked for");
     assert_eq!(machine.layer(&base), "amd one");
@@ -137,14 +137,14 @@ fn nc_3_images_are_pulled_once_and_again_only_when_asked() {
     assert_eq!(starts(&machine), ["resolve", "pull"]);
 
     push(dir.path(), &many("amd two", "arm two"), &place);
-    let kept = ask(&machine.resolver(false, &[]), &name, "linux/amd64").unwrap();
+    let kept = ask(&machine.resolver(Pull::Missing, &[]), &name, "linux/amd64").unwrap();
     assert_eq!(kept.digest, base.digest);
     assert_eq!(starts(&machine).len(), 2, "the store has it");
-    let other = ask(&machine.resolver(false, &[]), &name, "linux/arm64").unwrap();
+    let other = ask(&machine.resolver(Pull::Missing, &[]), &name, "linux/arm64").unwrap();
     assert_eq!(machine.layer(&other), "arm one", "the other platform of the same index");
-    let new = ask(&machine.resolver(true, &[]), &name, "linux/amd64").unwrap();
+    let new = ask(&machine.resolver(Pull::Always, &[]), &name, "linux/amd64").unwrap();
     assert_eq!(machine.layer(&new), "amd two");
-    let kept = ask(&machine.resolver(false, &[]), &name, "linux/amd64").unwrap();
+    let kept = ask(&machine.resolver(Pull::Missing, &[]), &name, "linux/amd64").unwrap();
     assert_eq!(kept.digest, new.digest, "the name means what was pulled last");
 
     let error = ask(&resolver, &name, "linux/s390x").unwrap_err();
@@ -154,8 +154,8 @@ fn nc_3_images_are_pulled_once_and_again_only_when_asked() {
     assert!(error.ends_with("library/none:latest: not found"), "{error}");
 
     let hub: Reference = "x:1".parse().unwrap();
-    let mirrored = ask(&machine.resolver(false, &[&server.address]), &hub, "linux/amd64").unwrap();
+    let mirrored = ask(&machine.resolver(Pull::Missing, &[&server.address]), &hub, "linux/amd64").unwrap();
     assert_eq!(mirrored.digest, new.digest, "a mirror of Docker Hub");
     let pinned: Reference = format!("{}/library/x@{}", server.address, base.digest).parse().unwrap();
-    assert_eq!(ask(&machine.resolver(true, &[]), &pinned, "linux/amd64").unwrap().digest, base.digest);
+    assert_eq!(ask(&machine.resolver(Pull::Always, &[]), &pinned, "linux/amd64").unwrap().digest, base.digest);
 }

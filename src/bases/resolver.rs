@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::image::{Descriptor, ImageConfig, Platform, Reference};
+use crate::image::{Descriptor, Digest, ImageConfig, Platform, Reference};
 use crate::plan::{BaseError, Bases, Found, ImageId};
 use crate::progress::{Event, SharedSink};
 use crate::registry::{self, Registry};
@@ -22,8 +22,10 @@ use super::{BaseImage, Error};
 pub struct Settings {
     /// `--build-context`, NAME and VALUE, in order; of two equal names the later counts.
     pub contexts: Vec<(String, String)>,
-    /// Ask the registry even for what the store holds (NC-3).
-    pub pull: bool,
+    /// When the registry is asked.
+    pub pull: Pull,
+    /// The digests that images must have, by their names; `None`: whatever they have.
+    pub locks: Option<Locks>,
     /// Threads for packing.
     pub threads: usize,
     /// Nothing will be built: an image whose registry cannot be reached is [`Found::Unknown`], and a warning.
@@ -38,6 +40,21 @@ pub enum ContextFiles {
     /// In a repository, or behind a URL.
     Remote(Source),
 }
+
+/// When the registry is asked what an image's name means.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Pull {
+    /// When the store has none of that name.
+    #[default]
+    Missing,
+    /// Even then (NC-3).
+    Always,
+    /// Not even then.
+    Never,
+}
+
+/// Digests of manifests or indexes by the whole names of images, tag and all.
+pub type Locks = BTreeMap<String, Digest>;
 
 /// What stands for every image that cannot be had. A plan that is never carried out never asks what is behind the id.
 const NEVER_ASKED_FOR: Found = Found::Unknown(ImageId(usize::MAX));
@@ -141,17 +158,37 @@ impl Resolver {
         self.keep(name, picked, None)
     }
 
-    /// What the store knows under that name, unless the registry is to be asked first (NC-3).
+    /// What the store knows under that name, unless the registry is to be asked first (NC-3). A digest is known under any name.
     fn in_store(&self, name: &Reference) -> std::io::Result<Option<Descriptor>> {
-        if self.settings.pull && name.digest().is_none() {
+        if self.settings.pull == Pull::Always && name.digest().is_none() {
             return Ok(None);
         }
-        Ok(self.store.resolve(name)?.filter(|top| self.store.has(&top.digest)))
+        let is_here = |top: &Descriptor| self.store.has(&top.digest);
+        if let Some(top) = self.store.resolve(name)?.filter(is_here) {
+            return Ok(Some(top));
+        }
+        let Some(digest) = name.digest() else { return Ok(None) };
+        let mut names = self.store.names()?.into_iter();
+        Ok(names.find(|(_, top)| top.digest == digest).map(|(_, top)| top).filter(is_here))
+    }
+
+    /// The name with the digest that it must have.
+    fn locked(&self, name: &Reference) -> Result<Reference, Error> {
+        let Some(locks) = self.settings.locks.as_ref().filter(|_| name.digest().is_none()) else {
+            return Ok(name.clone());
+        };
+        let digest = locks.get(&name.to_string());
+        let locked = digest.and_then(|digest| format!("{name}@{digest}").parse().ok());
+        locked.ok_or_else(|| Error::NotLocked { name: name.familiar() })
     }
 
     /// The image of that name: the store's, or else the registry's.
     fn by_name(&self, name: &Reference, platform: &Platform) -> Result<BaseImage, Error> {
+        let name = &self.locked(name)?;
         let known = self.in_store(name).map_err(Error::Store)?;
+        if known.is_none() && self.settings.pull == Pull::Never {
+            return Err(Error::NotHere { name: name.familiar() });
+        }
         let shown = name.to_string();
         let pulled = Pulled::new(Arc::clone(&self.remote), Arc::clone(&self.store), name.clone());
         let top = match &known {

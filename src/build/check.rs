@@ -62,7 +62,7 @@ pub fn check(options: &Options, sink: &SharedSink) -> Result<Checked, BuildError
     if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         return Ok(Checked { source, warnings: Vec::new(), errors: parsed.diagnostics });
     }
-    let resolver = resolver(options, &store, &registry(options), Purpose::Evaluate, sink)?;
+    let resolver = resolver(options, &store, &registry(options), Purpose::Evaluate, sources.locks(options)?, sink)?;
     let known = Known { resolver: &resolver, fetcher: &fetcher, main: sources.time };
     let Evaluation { plan, warnings, .. } = evaluate(&parsed.file, options, Extent::File, &sources.context, &known);
     Ok(Checked { source, warnings, errors: plan.err().unwrap_or_default() })

@@ -74,7 +74,8 @@ fn at_url(options: &Options, url: &str, fetcher: &Fetcher) -> Result<Sources, Bu
     Ok(Sources { name, bytes, context: MainContext::Known { root, _temp: Some(temp) }, time })
 }
 
-/// The Dockerfile of a context elsewhere: in it (DF-2), unless `-f` is an absolute path of this machine, `-` or a URL (CTX-8).
+/// The Dockerfile of a context elsewhere: in it (DF-2), unless `-f` is an absolute path of this machine, `-` or a URL
+/// (CTX-8).
 fn dockerfile(options: &Options, root: &RootFs, fetcher: &Fetcher) -> Result<(String, Vec<u8>), BuildError> {
     let path: PathBuf = match &options.dockerfile {
         DockerfileSpec::Stdin => return Ok(("Dockerfile".to_owned(), read_stdin()?)),

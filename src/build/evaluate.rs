@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::bases::{self, Resolver};
+use crate::bases::{self, Locks, Resolver};
 use crate::dockerfile::{Diagnostic, Dockerfile};
 use crate::image::Platform;
 use crate::lint::{self, CheckOptions, Subject};
@@ -84,9 +84,11 @@ pub(super) fn resolver(
     store: &Arc<Store>,
     registry: &Arc<Registry>,
     purpose: Purpose,
+    locks: Option<Locks>,
     sink: &SharedSink,
 ) -> Result<Resolver, BuildError> {
     let settings = bases::Settings {
+        locks,
         contexts: options.named_contexts.iter().map(|named| (named.name.clone(), named.value.clone())).collect(),
         pull: options.pull,
         threads: threads(),

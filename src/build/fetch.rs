@@ -10,6 +10,7 @@ use crate::store::Store;
 
 use super::agents::Agents;
 use super::secrets::Secrets;
+use super::source::usage;
 use super::{BuildError, Options};
 
 /// Ids of tasks that fetch: apart from those of the steps.
@@ -20,6 +21,7 @@ pub(super) struct Fetcher {
     pub(super) store: Arc<Store>,
     pub(super) secrets: Secrets,
     pub(super) agents: Agents,
+    offline: bool,
     cancel: Cancel,
     tasks: Tasks,
 }
@@ -34,7 +36,8 @@ impl Fetcher {
     ) -> Result<Self, BuildError> {
         let tasks = Tasks::new(Arc::clone(sink), FIRST_TASK);
         let (secrets, agents) = (Secrets::read(&options.secrets)?, Agents::open(&options.agents)?);
-        Ok(Self { store: Arc::clone(store), secrets, agents, cancel: cancel.clone(), tasks })
+        let offline = options.offline;
+        Ok(Self { store: Arc::clone(store), secrets, agents, offline, cancel: cancel.clone(), tasks })
     }
 
     /// The same where nothing is built, and nobody waits for anything but the Dockerfile.
@@ -43,8 +46,18 @@ impl Fetcher {
         Self::new(store, options, sink, &Cancel::new().map_err(machine)?)
     }
 
+    /// `--offline`
+    fn may_fetch(&self, what: &str) -> Result<(), BuildError> {
+        if !self.offline {
+            return Ok(());
+        }
+        let message = format!("{what} lies elsewhere, and the build is to stay offline");
+        Err(usage(message, Some("leave `--offline` out, or fetch it first".to_owned())))
+    }
+
     /// The files of a repository; `keep` is whether `.git` stays.
     pub(super) fn git(&self, reference: &GitReference, keep: bool) -> Result<Checkout, BuildError> {
+        self.may_fetch(&reference.shown)?;
         let task = self.tasks.start(format!("fetch {}", reference.shown));
         let access = Access::new(reference, &|name| Ok(self.secrets.get(name)))?;
         let access = if reference.is_ssh() {
@@ -62,10 +75,11 @@ impl Fetcher {
 
     /// A file.
     pub(super) fn url(&self, url: &str) -> Result<Downloaded, BuildError> {
+        self.may_fetch(&redacted(url))?;
         let task = self.tasks.start(format!("download {}", redacted(url)));
         let authorization =
             download::authorization(url, &|name| Ok(self.secrets.get(name))).map_err(DownloadError::Write)?;
-        let moved = |done, total: Option<u64>| task.moved(done, total.unwrap_or(0));
+        let moved = |done, total: Option<u64>| task.moved(done, total);
         let downloads = Downloads { store: &self.store, cancel: &self.cancel, moved: &moved };
         let found = downloads.get(url, authorization.as_deref())?;
         task.ends(Outcome::Done);

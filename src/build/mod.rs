@@ -10,6 +10,7 @@ mod inputs;
 mod known;
 mod options;
 mod outline;
+mod pin;
 mod run;
 mod secrets;
 mod source;
@@ -20,4 +21,5 @@ pub use options::{
     SourceText, SshAgent,
 };
 pub use outline::{Argument, Needed, Outline, outline};
+pub use pin::{Pinned, Pinning, lock_file, pin};
 pub use run::run;

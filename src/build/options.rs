@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::bases::Pull;
 use crate::dockerfile::Diagnostic;
 use crate::image::{Digest, Platform, Reference};
 use crate::output::OutputSpec;
@@ -37,8 +38,12 @@ pub struct Options {
     pub no_cache: bool,
     /// `--no-cache-filter`
     pub no_cache_filter: Vec<String>,
-    /// `--pull`: ask the registry even for what the store holds.
-    pub pull: bool,
+    /// `--pull`: when the registry is asked.
+    pub pull: Pull,
+    /// `--locked`: every image has its digest in the Dockerfile or in the lock file beside it.
+    pub locked: bool,
+    /// `--offline`: nothing is fetched. Of registries `registries` says so.
+    pub offline: bool,
     /// `--network`
     pub network: Network,
     /// `--isolation`; `None` is `auto`.

@@ -71,7 +71,7 @@ pub fn outline(options: &Options, sink: &SharedSink) -> Result<Outline, BuildErr
     if parsed.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         return Err(failed(parsed.diagnostics));
     }
-    let resolver = resolver(options, &store, &registry(options), Purpose::Evaluate, sink)?;
+    let resolver = resolver(options, &store, &registry(options), Purpose::Evaluate, sources.locks(options)?, sink)?;
     let known = Known { resolver: &resolver, fetcher: &fetcher, main: sources.time };
     let plan = crate::plan::plan(&parsed.file, &plan_options(options, Extent::Target), &known)
         .map_err(|found| failed(found.errors))?;

@@ -46,7 +46,7 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     }
     let threads = threads();
     let registry = registry(options);
-    let resolver = resolver(options, &store, &registry, Purpose::Build, sink)?;
+    let resolver = resolver(options, &store, &registry, Purpose::Build, sources.locks(options)?, sink)?;
     let known = Known { resolver: &resolver, fetcher: &fetcher, main: sources.time };
     let Evaluation { plan, warnings, violation } =
         evaluate(&parsed.file, options, Extent::Target, &sources.context, &known);
@@ -98,6 +98,7 @@ fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -
         jobs: options.jobs.unwrap_or(threads * STAGES_PER_CORE),
         threads,
         no_cache: options.no_cache,
+        offline: options.offline,
         no_cache_filter: options.no_cache_filter.clone(),
         packing: Packing { compression, level: chosen.and_then(|output| output.level), threads },
         blobs: options.outputs.is_empty()

@@ -5,12 +5,14 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::bases::Locks;
 use crate::context::{self, Context};
 use crate::rootfs::{Files, RootFs};
 use crate::snapshot::TreeFiles;
 use crate::store::TempDir;
 
 use super::fetch::Fetcher;
+use super::pin::locks_of;
 use super::{BuildError, ContextSpec, DockerfileSpec, Options, SourceText, elsewhere};
 
 /// Most bytes of a Dockerfile that does not lie on this machine.
@@ -163,6 +165,15 @@ pub(super) fn usage(message: String, help: Option<String>) -> BuildError {
 }
 
 impl Sources {
+    /// The digests that images must have, where they must have any (`--locked`).
+    pub(super) fn locks(&self, options: &Options) -> Result<Option<Locks>, BuildError> {
+        match &self.context {
+            _ if !options.locked => Ok(None),
+            MainContext::Directory { dockerfile: Some(path), .. } => locks_of(path).map(Some),
+            _ => Ok(Some(Locks::new())),
+        }
+    }
+
     /// What diagnostics point into.
     pub(super) fn text(&self, text: &str) -> SourceText {
         SourceText { name: self.name.clone(), text: text.to_owned() }

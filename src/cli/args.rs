@@ -9,7 +9,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::foreign::{Ignored, Unsupported};
 use super::image_args::{
-    CopyArgs, HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, RmiArgs, SaveArgs, TagArgs,
+    CopyArgs, HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, PinArgs, RmiArgs, SaveArgs,
+    TagArgs,
 };
 use super::upkeep_args::{DfArgs, PruneArgs, StoreVerb};
 
@@ -46,6 +47,8 @@ pub(super) enum Verb {
     Push(PushArgs),
     /// Fetch an image from a registry into the store
     Pull(PullArgs),
+    /// Write the digests of the images that a Dockerfile names into it, or into a lock file
+    Pin(PinArgs),
     /// Remove from the store what is out of use
     Prune(PruneArgs),
     /// Say what the store takes on the disk
@@ -97,6 +100,19 @@ pub(super) enum ProgressMode {
     /// Nothing but the output of a step that fails
     #[value(alias = "none")]
     Quiet,
+}
+
+/// When the registry is asked.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum PullMode {
+    /// When the store has no such image
+    #[value(aliases = ["false", "0", "f"])]
+    Missing,
+    /// Always
+    #[value(aliases = ["true", "1", "t", "newer"])]
+    Always,
+    /// Never
+    Never,
 }
 
 /// Where the store is.
@@ -176,9 +192,18 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "STAGE", value_delimiter = ',')]
     pub(super) no_cache_filter: Vec<String>,
 
-    /// Ask the registry even for images that the store holds
+    /// When the registry is asked what an image is: missing, always or never [default: missing;
+    /// always where no value is given]
+    #[arg(long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "always", hide_possible_values = true)]
+    pub(super) pull: Option<PullMode>,
+
+    /// Fail where an image has its digest neither in the Dockerfile nor in its lock file
     #[arg(long)]
-    pub(super) pull: bool,
+    pub(super) locked: bool,
+
+    /// Fetch nothing: images and their layers have to be in the store
+    #[arg(long)]
+    pub(super) offline: bool,
 
     /// Network of RUN: default, none or host
     #[arg(long, value_name = "MODE", default_value = "default")]

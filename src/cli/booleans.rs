@@ -56,10 +56,10 @@ mod tests {
         for (given, want) in [
             ("build --no-cache=true .", "build --no-cache ."),
             ("build --no-cache=0 .", "build ."),
-            ("build --pull --pull=false .", "build ."),
-            ("build --pull=maybe .", "build --pull=maybe ."),
+            ("build --check --check=false .", "build ."),
+            ("build --check=maybe .", "build --check=maybe ."),
             ("build --label=true .", "build --label=true ."),
-            ("build -- --pull=true", "build -- --pull=true"),
+            ("build -- --check=true", "build -- --check=true"),
         ] {
             let got = normalise(given.split(' ').map(OsString::from), &Args::command());
             assert_eq!(got.join(OsStr::new(" ")), OsStr::new(want), "{given}");

@@ -76,6 +76,7 @@ impl Config {
         Ok(Access {
             mirrors: given.into_iter().chain(self.mirrors).collect(),
             hosts: self.registry.into_iter().map(|(name, table)| (name, host(table))).collect(),
+            offline: false,
         })
     }
 }

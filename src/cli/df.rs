@@ -18,7 +18,9 @@ pub(super) fn run(args: &DfArgs, around: Surroundings<'_>) -> Result<(), Failure
         ("Build cache", "cache", usage.cache, usage.cache.1),
         ("Cache mounts", "mounts", usage.mounts, usage.mounts.1),
         ("Context indexes", "contexts", usage.contexts, usage.contexts.1),
+        ("Downloads", "downloads", usage.downloads, usage.downloads.1),
         ("Git checkouts", "checkouts", usage.checkouts, usage.checkouts.1),
+        ("Downloads", "downloads", usage.downloads, usage.downloads.1),
     ];
     let text = match args.format {
         Format::Json => {

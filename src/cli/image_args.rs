@@ -214,3 +214,29 @@ pub(super) struct LogoutArgs {
     #[arg(value_name = "HOST[:PORT]")]
     pub(super) registry: Option<String>,
 }
+
+#[derive(clap::Args, Debug)]
+pub(super) struct PinArgs {
+    /// The Dockerfile [default: Dockerfile]
+    #[arg(value_name = "FILE", value_parser = path())]
+    pub(super) file: Option<PathBuf>,
+
+    /// Write a lock file beside it, for `kiln build --locked`, and leave the Dockerfile as it is
+    #[arg(long)]
+    pub(super) lock: bool,
+
+    /// Ask for the digests of images that have one, too
+    #[arg(long)]
+    pub(super) update: bool,
+
+    /// Set a build argument, by which images may be named
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub(super) build_arg: Vec<String>,
+
+    /// A name that means something else than an image, as for `kiln build`
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) build_context: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) registries: RegistryArgs,
+}

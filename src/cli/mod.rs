@@ -25,6 +25,7 @@ mod logout;
 mod options;
 mod out;
 mod password;
+mod pin;
 mod progress;
 mod prune;
 mod pull;
@@ -102,6 +103,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Build(args) => build::run(&args, around),
         Verb::Push(args) => push::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Pull(args) => pull::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Pin(args) => pin::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Prune(args) => prune::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Df(args) => df::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Store(args) => store::run(&args, around),

@@ -6,13 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 
+use crate::bases::Pull;
 use crate::build::{ContextSpec, DockerfileSpec, Options, SshAgent};
 use crate::output::{self, OutputKind, OutputSpec};
 use crate::plan::Network;
 use crate::registry::Access;
 use crate::remote;
 
-use super::args::{BuildArgs, ProgressMode, RegistryArgs, StoreArgs};
+use super::args::{BuildArgs, ProgressMode, PullMode, RegistryArgs, StoreArgs};
 use super::config::Config;
 use super::failure::Failure;
 use super::surroundings::Surroundings;
@@ -61,6 +62,7 @@ pub(super) fn progress(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Pr
 /// Checks the arguments of `kiln build`.
 pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Options> {
     args.unsupported.refuse()?;
+    let context = context(&args.context)?;
     if args.no_cache && !args.no_cache_filter.is_empty() {
         let message = "--no-cache and --no-cache-filter cannot currently be used together";
         return Err(Failure::usage(message, Some("`--no-cache` alone runs every stage anew")));
@@ -68,7 +70,7 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
     let network = values::network(&args.network)?;
     let allowed = values::entitlements(&args.allow)?;
     Ok(Options {
-        context: context(&args.context)?,
+        context,
         dockerfile: match given(args.file.as_deref()) {
             None => DockerfileSpec::Default,
             Some(path) if path == Path::new("-") => DockerfileSpec::Stdin,
@@ -90,7 +92,14 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
         )?,
         no_cache: args.no_cache,
         no_cache_filter: args.no_cache_filter.clone(),
-        pull: args.pull,
+        pull: match args.pull {
+            _ if args.offline => Pull::Never,
+            Some(PullMode::Always) => Pull::Always,
+            Some(PullMode::Never) => Pull::Never,
+            Some(PullMode::Missing) | None => Pull::Missing,
+        },
+        locked: args.locked,
+        offline: args.offline,
         network,
         isolation: values::isolation(&args.isolation)?,
         jobs: match args.jobs {
@@ -108,7 +117,7 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
         // The reference's command line grants it with the flag.
         allow_network_host: allowed.network_host || network == Network::Host,
         allow_insecure: allowed.insecure,
-        registries: access(&args.registries, around)?,
+        registries: Access { offline: args.offline, ..access(&args.registries, around)? },
         now: now(),
     })
 }
@@ -195,7 +204,7 @@ fn outputs(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Vec<OutputSpec
 }
 
 /// `NAME[=VALUE]`; without a value the environment's counts, and without that the argument is dropped.
-fn build_args(given: &[String], around: Surroundings<'_>) -> BTreeMap<String, String> {
+pub(super) fn build_args(given: &[String], around: Surroundings<'_>) -> BTreeMap<String, String> {
     let from_environment = |name: &str| (around.variable)(name).and_then(|value| value.into_string().ok());
     let mut args = BTreeMap::new();
     for text in given {
@@ -340,9 +349,26 @@ mod tests {
 
     #[test]
     fn cli_repeated_flags_last_one_wins() {
-        let options = options("--target a --target b --no-cache --no-cache=false --pull --pull .").unwrap();
+        let options = options("--target a --target b --no-cache --no-cache=false --pull=never --pull .").unwrap();
         assert_eq!(options.target.as_deref(), Some("b"));
-        assert!(!options.no_cache && options.pull);
+        assert!(!options.no_cache && options.pull == Pull::Always);
+    }
+
+    #[test]
+    fn cli_forms_of_pull() {
+        for (line, want) in [
+            (".", Pull::Missing),
+            ("--pull .", Pull::Always),
+            ("--pull=true .", Pull::Always),
+            ("--pull=newer .", Pull::Always),
+            ("--pull=false .", Pull::Missing),
+            ("--pull=missing .", Pull::Missing),
+            ("--pull=never .", Pull::Never),
+            ("--pull --offline .", Pull::Never),
+        ] {
+            assert_eq!(options(line).unwrap().pull, want, "{line}");
+        }
+        assert!(options("--offline .").unwrap().registries.offline);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub struct Context {
     index: Option<PathBuf>,
     /// When the walk began.
     begun: Time,
-    tracked: Vec<Tracked>,
+    tracked: Vec<Vec<Tracked>>,
     /// Files in the index that was there.
     indexed: usize,
 }
@@ -78,20 +78,24 @@ impl Context {
         &self.root
     }
 
+    fn tracked(&self) -> impl Iterator<Item = &Tracked> {
+        self.tracked.iter().flatten()
+    }
+
     /// Writes what is known by now, digests above all, to the index, aside and then in its place. Its directory must exist.
     /// Nothing is written when the index would only say the same again.
     pub fn remember(&self) -> io::Result<()> {
         let Some(index) = &self.index else { return Ok(()) };
-        let same = self.tracked.iter().all(|file| match file.memory {
+        let same = self.tracked().all(|file| match file.memory {
             Memory::Nothing => false,
             Memory::Stamp => digest(file).is_none(),
             Memory::Digest => true,
         });
-        if same && self.tracked.len() == self.indexed {
+        if same && self.tracked().count() == self.indexed {
             return Ok(());
         }
         let mut directories = BTreeMap::<&[u8], Vec<Remembered<'_>>>::new();
-        for file in &self.tracked {
+        for file in self.tracked() {
             let (directory, name) = split(file.path.as_bytes());
             directories.entry(directory).or_default().push(Remembered {
                 name,
@@ -167,7 +171,7 @@ mod tests {
     }
 
     fn inodes(context: &Context) -> Vec<Arc<crate::rootfs::Inode>> {
-        context.tracked.iter().map(|file| Arc::clone(&file.inode)).collect()
+        context.tracked().map(|file| Arc::clone(&file.inode)).collect()
     }
 
     fn known(context: &Context, path: &str) -> bool {
@@ -230,7 +234,7 @@ mod tests {
         let rows: Vec<(&str, &str)> = files.iter().map(|(path, text)| (&**path, *text)).collect();
         let dir = tree(&rows);
         let context = open(dir.path(), "", None);
-        assert_eq!(context.tracked.len(), files.len());
+        assert_eq!(context.tracked().count(), files.len());
         for (path, _) in &files {
             assert!(get(&context, path).as_file().is_some());
         }

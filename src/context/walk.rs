@@ -81,9 +81,17 @@ enum Work<'a> {
 
 /// What one thread has found.
 #[derive(Default)]
-pub(super) struct Harvest {
+struct Harvest {
+    found: Vec<Found>,
+    tracked: Vec<Tracked>,
+}
+
+/// What all have found.
+#[derive(Default)]
+pub(super) struct Walked {
     pub(super) found: Vec<Found>,
-    pub(super) tracked: Vec<Tracked>,
+    /// By thread: there may be a million, and to put them together would take as much room again.
+    pub(super) tracked: Vec<Vec<Tracked>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -100,7 +108,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Walks all below `root` on `threads` threads.
-    pub(super) fn run(&self, root: OwnedFd, threads: usize) -> Result<Harvest, ContextError> {
+    pub(super) fn run(&self, root: OwnedFd, threads: usize) -> Result<Walked, ContextError> {
         let work = Work::Enter { parent: Arc::new(root), name: c".".to_owned() };
         let task = Task { directory: 0, path: RootPath::root(), verdict: self.ignore.start(), work };
         *lock(&self.queue) = Queue { tasks: vec![task], next: 1, ..Queue::default() };
@@ -112,11 +120,11 @@ impl<'a> Walk<'a> {
             }
             harvests
         });
-        let mut all = Harvest::default();
+        let mut all = Walked::default();
         for harvest in harvests {
             let harvest = harvest?;
             all.found.extend(harvest.found);
-            all.tracked.extend(harvest.tracked);
+            all.tracked.push(harvest.tracked);
         }
         Ok(all)
     }

@@ -1,7 +1,7 @@
 //! Files by URL, for ADD and for contexts (dockerfile.md, ADD-10 to ADD-12; context.md, HTTP).
 //!
-//! What was downloaded is a blob of the store, and how the server marked it is remembered: it is then asked whether that still
-//! holds, and what has not changed does not come again (HTTP-2). What fails in passing is tried again.
+//! What was downloaded is a blob of the store, and how the server marked it is remembered: it is then asked whether
+//! that still holds, and what has not changed does not come again (HTTP-2). What fails in passing is tried again.
 
 mod error;
 mod name;
@@ -22,6 +22,7 @@ use crate::rootfs::{ContentDigest, File};
 use crate::store::{BlobFiles, Store};
 
 pub use error::DownloadError;
+pub use remembered::read_record;
 
 use name::file_name;
 use remembered::Remembered;
@@ -31,6 +32,8 @@ use transfer::{Answer, Fault, Head, Request};
 const TRIES: u32 = 4;
 /// The wait before the second try; each further one is three times as long.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// Bytes between two reports.
+const REPORT_EVERY: u64 = 1 << 20;
 /// A server that wants to be left alone for longer is told of instead.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -62,7 +65,7 @@ pub struct Downloads<'a> {
     pub store: &'a Store,
     /// Ends everything.
     pub cancel: &'a Cancel,
-    /// Is told how many bytes have come, of how many where that is known.
+    /// Is told now and then how many bytes have come, of how many where that is known.
     pub moved: &'a dyn Fn(u64, Option<u64>),
 }
 
@@ -114,12 +117,23 @@ impl Downloads<'_> {
         let mut hasher = blake3::Hasher::new();
         while let Some(bytes) = answer.chunk().map_err(failed)? {
             blob.write_all(&bytes)?;
+            let before = hasher.count();
             hasher.update(&bytes);
-            (self.moved)(hasher.count(), head.length);
+            if before / REPORT_EVERY != hasher.count() / REPORT_EVERY {
+                (self.moved)(hasher.count(), head.length);
+            }
         }
         let (digest, size) = blob.commit(None)?;
         let content = ContentDigest(*hasher.finalize().as_bytes());
-        Ok(Remembered { etag: head.etag, last_modified: head.last_modified, digest: digest.to_string(), size, content })
+        let url = remembered::kept_url(&request.url);
+        Ok(Remembered {
+            url,
+            etag: head.etag,
+            last_modified: head.last_modified,
+            digest: digest.to_string(),
+            size,
+            content,
+        })
     }
 
     fn sleep(&self, time: Duration) -> Result<(), DownloadError> {
@@ -134,7 +148,8 @@ impl Downloads<'_> {
     }
 }
 
-/// The value of `Authorization` for a URL: a whole header, or a bearer's token (ADD-11). `secret` looks one up by its id.
+/// The value of `Authorization` for a URL: a whole header, or a bearer's token (ADD-11). `secret` looks one up by its
+/// id.
 pub fn authorization(
     url: &str,
     secret: &dyn Fn(&str) -> std::io::Result<Option<Vec<u8>>>,

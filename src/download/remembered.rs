@@ -10,6 +10,8 @@ use crate::store::Store;
 /// What is known of a file that was downloaded before; its bytes are a blob of the store.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Remembered {
+    /// The URL as people may see it: without credentials, and without its query, which may hold some.
+    pub(super) url: String,
     /// `ETag`, as the server wrote it.
     pub(super) etag: Option<String>,
     /// `Last-Modified`, as the server wrote it.
@@ -18,6 +20,18 @@ pub(super) struct Remembered {
     pub(super) size: u64,
     /// So that a step that hits need not read them.
     pub(super) content: ContentDigest,
+}
+
+/// What a record of the store says of a download: the URL as people may see it, and the blob. `None` where it is none.
+pub fn read_record(record: &[u8]) -> Option<(String, Digest)> {
+    let known: Remembered = serde_json::from_slice(record).ok()?;
+    let digest = known.digest()?;
+    Some((known.url, digest))
+}
+
+/// A URL as it may be kept.
+pub(super) fn kept_url(url: &str) -> String {
+    redacted(url.split(['?', '#']).next().unwrap_or_default())
 }
 
 /// Names what is remembered of `url`: credentials do not count, since the server is asked each time.

@@ -112,6 +112,7 @@ mod tests {
             jobs: 1,
             threads: 1,
             no_cache: false,
+            offline: false,
             no_cache_filter: vec![],
             packing: Packing { compression: Compression::Gzip, level: None, threads: 1 },
             blobs: true,

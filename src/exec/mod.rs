@@ -50,6 +50,8 @@ pub struct Settings {
     pub threads: usize,
     /// `--no-cache`
     pub no_cache: bool,
+    /// `--offline`: nothing is fetched for ADD.
+    pub offline: bool,
     /// `--no-cache-filter`
     pub no_cache_filter: Vec<String>,
     /// How the image's new layers are compressed.

@@ -63,6 +63,13 @@ impl Build<'_> {
         let mut found = Vec::new();
         let mut root = None;
         for (source, span) in op.sources.iter().zip(&op.spans) {
+            if self.settings.offline && matches!(source, CopySource::Url(_) | CopySource::Git(_)) {
+                let message = "it is fetched from elsewhere, and the build is to stay offline";
+                let found = Diagnostic::error("ADD-11", *span, step.lines, message);
+                return Err(ExecError::Step(Box::new(
+                    found.help("leave `--offline` out, or put the files into the context"),
+                )));
+            }
             found.push(match source {
                 CopySource::Path(path) => {
                     let root = match &root {

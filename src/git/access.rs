@@ -32,11 +32,11 @@ pub struct Access {
 }
 
 impl Access {
-    /// What the URL itself holds, else the secret of its host, `NAME.HOST`, else the secret for all (GIT-7). `secret` looks one
-    /// up by its id.
+    /// What the URL itself holds, else the secret of its host, `NAME.HOST`, else the secret for all (GIT-7). `secret`
+    /// looks one up by its id.
     ///
-    /// A secret for a host is sent to all of that host, submodules too; any other to the repository alone, as the reference
-    /// builder does, but for one host where a token is good for all.
+    /// A secret for a host is sent to all of that host, submodules too; any other to the repository alone, as the
+    /// reference builder does, but for one host where a token is good for all.
     pub fn new(reference: &GitReference, secret: &dyn Fn(&str) -> io::Result<Option<Vec<u8>>>) -> Result<Self, Error> {
         let Some(origin) = reference.origin() else { return Ok(Self::default()) };
         let whole = format!("{origin}/");
@@ -77,8 +77,8 @@ impl Access {
         self.agent.as_deref()
     }
 
-    /// Settings of git that make it send the header. It would send it along to wherever it is redirected, so then it must not
-    /// follow.
+    /// Settings of git that make it send the header. It would send it along to wherever it is redirected, so then it
+    /// must not follow.
     pub(super) fn settings(&self) -> Vec<(String, String)> {
         let Some((header, scope)) = &self.header else { return Vec::new() };
         vec![

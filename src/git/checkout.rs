@@ -56,8 +56,8 @@ impl Git<'_> {
         if dir.starts_with(&top) && dir.is_dir() { Ok(dir) } else { Err(none()) }
     }
 
-    /// By the ref, so that the commit has a name, if it still means the same; else by the commit; else everything, for servers
-    /// that give neither.
+    /// By the ref, so that the commit has a name, if it still means the same; else by the commit; else everything, for
+    /// servers that give neither.
     fn fetch(&self, revision: &Revision, dir: &Path) -> Result<(), Error> {
         let mut attempts = Vec::new();
         if let Some(name) = &revision.name {

@@ -39,8 +39,8 @@ const ENVIRONMENT: [&str; 17] = [
     "LD_LIBRARY_PATH",
 ];
 
-/// git-config(1): no program but git itself and its transports, nothing in the background, and an end to a connection that
-/// has gone silent.
+/// git-config(1): no program but git itself and its transports, nothing in the background, and an end to a connection
+/// that has gone silent.
 const SETTINGS: [(&str, &str); 10] = [
     ("core.hooksPath", "/dev/null"),
     ("core.attributesFile", "/dev/null"),

@@ -13,8 +13,8 @@ const FILES: &str = "files";
 /// The time of the commit.
 const TIME: &str = "time";
 
-/// The checkout of `revision` in the store, fetched unless an earlier build has: a commit never changes. `keep` is whether `.git`
-/// stays.
+/// The checkout of `revision` in the store, fetched unless an earlier build has: a commit never changes. `keep` is
+/// whether `.git` stays.
 pub fn kept(git: &Git<'_>, revision: &Revision, keep: bool, store: &Store) -> Result<Checkout, Error> {
     let reference = git.reference;
     let by_commit = reference.mtime == Mtime::Commit;

@@ -18,8 +18,8 @@ pub(super) enum Times {
 /// Git's own files in the top directory that tell of the fetch, not of the repository.
 const LEFTOVERS: [&str; 3] = ["FETCH_HEAD", "ORIG_HEAD", "logs"];
 
-/// Gives the files of a checkout the modes that they would have under umask 022, whatever it is, and removes `.git`, at the top and
-/// of submodules, unless `keep` is set.
+/// Gives the files of a checkout the modes that they would have under umask 022, whatever it is, and removes `.git`, at
+/// the top and of submodules, unless `keep` is set.
 pub(super) fn tidy(dir: &Path, keep: bool, times: Times) -> io::Result<()> {
     if keep {
         for name in LEFTOVERS {

@@ -49,12 +49,12 @@ impl Task {
         self.sink.event(Event::Note { task: self.id, text });
     }
 
-    /// Tells how many bytes of `total` have been moved, now and then.
-    pub fn moved(&self, done: u64, total: u64) {
-        let told = self.told.load(Ordering::Relaxed);
-        if done.abs_diff(told) >= REPORT_EVERY || (done == total && told != done) {
+    /// Tells how many bytes of `total`, where that is known, have been moved, now and then.
+    pub fn moved(&self, done: u64, total: impl Into<Option<u64>>) {
+        let (total, told) = (total.into(), self.told.load(Ordering::Relaxed));
+        if done.abs_diff(told) >= REPORT_EVERY || (Some(done) == total && told != done) {
             self.told.store(done, Ordering::Relaxed);
-            self.sink.event(Event::Bytes { task: self.id, done, total: Some(total) });
+            self.sink.event(Event::Bytes { task: self.id, done, total });
         }
     }
 

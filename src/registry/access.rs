@@ -12,6 +12,8 @@ pub struct Access {
     pub mirrors: Vec<String>,
     /// Settings of single registries, by `host[:port]`.
     pub hosts: BTreeMap<String, HostAccess>,
+    /// Nobody is asked for anything: every request is refused here.
+    pub offline: bool,
 }
 
 /// What is special about one registry.

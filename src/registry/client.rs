@@ -184,6 +184,9 @@ impl Registry {
     }
 
     fn connection(&self, registry: &str) -> Result<Arc<Connection>, Error> {
+        if self.access.offline {
+            return Err(Error::Offline { registry: registry.to_owned() });
+        }
         let mut connections = lock(&self.connections);
         if let Some(known) = connections.get(registry) {
             return Ok(Arc::clone(known));

@@ -90,6 +90,12 @@ pub enum Error {
         /// What it said.
         source: Box<Fault>,
     },
+    /// Nobody may be asked.
+    #[error("registry {registry} is not asked, since kiln is to stay offline")]
+    Offline {
+        /// Host and port.
+        registry: String,
+    },
     /// There is no place for credentials.
     #[error("there is no home directory to keep credentials in")]
     NoHome,
@@ -166,6 +172,7 @@ impl Error {
             },
             Self::Credentials { .. } => Some("mend the file, or name another directory in DOCKER_CONFIG".to_owned()),
             Self::Certificates { .. } => Some("a file of certificates is in PEM".to_owned()),
+            Self::Offline { .. } => Some("leave `--offline` out, or fetch the image first with `kiln pull`".to_owned()),
             Self::NoHome => Some("name a directory in DOCKER_CONFIG".to_owned()),
             Self::Helper { .. } => {
                 Some("mend `credsStore` or `credHelpers` in the file of credentials, or install the helper".to_owned())

@@ -142,14 +142,12 @@ pub(super) fn message_of(response: Response) -> String {
 
 /// Whether a handshake failed of what was said in it, and not of the network.
 fn is_about_tls(error: &reqwest::Error) -> bool {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    for cause in causes {
-        // An error of I/O carries its own cause without naming it as one.
-        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if cause.is::<rustls::Error>() || inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
-        {
-            return true;
-        }
-    }
-    false
+    std::error::Error::source(error).is_some_and(holds_tls)
+}
+
+/// Whether an error of TLS is among the causes.
+fn holds_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    // An error of I/O carries its own cause, perhaps another of I/O, without naming it as one.
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>() || inner.is_some_and(|inner| holds_tls(inner)) || error.source().is_some_and(holds_tls)
 }

@@ -150,7 +150,7 @@ impl Upload<'_> {
 
     /// How many bytes the registry has; `None` when it has forgotten the upload.
     fn progress(&self, place: &mut Url) -> Option<u64> {
-        let response = self.connection.send_to(&self.scopes, place, Client::get).ok()?;
+        let response = patiently(|| self.connection.send_to(&self.scopes, place, Client::get)).ok()?;
         if let Ok(next) = location(&response) {
             *place = next;
         }

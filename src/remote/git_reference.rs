@@ -1,10 +1,11 @@
 use std::fmt;
 
-use super::query::{boolean, decoded, pairs};
-use super::{is_url, redacted};
+use super::address::{is_ref, is_scp, without_credentials};
+use super::query::{boolean, pairs};
+use super::{GitReferenceError, is_url, redacted};
 
 /// Fewest digits of an abbreviated commit hash (GIT-5).
-const MIN_HASH: usize = 7;
+pub(super) const MIN_HASH: usize = 7;
 
 /// A git repository and what is wanted of it (context.md, GIT; dockerfile.md, ADD-20).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,52 +49,6 @@ pub enum Mtime {
     Checkout,
     /// That of the commit.
     Commit,
-}
-
-/// What is wrong with a git reference (GIT-4, D-91).
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum GitReferenceError {
-    /// A key that means nothing.
-    #[error("unexpected query \"{0}\"")]
-    Unexpected(String),
-    /// A key twice.
-    #[error("query \"{0}\" has multiple values")]
-    Repeated(String),
-    /// A key that needs a value.
-    #[error("query \"{0}\" has no value")]
-    NoValue(String),
-    /// A value that the key cannot have.
-    #[error("invalid {key} value: \"{value}\"")]
-    Value {
-        /// The key.
-        key: String,
-        /// As given.
-        value: String,
-    },
-    /// Fragment and query disagree, or two keys.
-    #[error("{what} conflicts: \"{first}\" vs \"{second}\"")]
-    Conflict {
-        /// `ref` or `subdir`.
-        what: &'static str,
-        /// One.
-        first: String,
-        /// The other.
-        second: String,
-    },
-    /// Both a branch and a tag.
-    #[error("branch conflicts with tag")]
-    BranchAndTag,
-    /// A text that names no ref, whatever the repository has.
-    #[error("invalid git ref \"{0}\"")]
-    Ref(String),
-    /// No commit hash.
-    #[error(
-        "invalid checksum \"{0}\" for a git source, expected a commit hash of at least {MIN_HASH} hexadecimal digits"
-    )]
-    Checksum(String),
-    /// There is no host, or one that would be taken for an option.
-    #[error("invalid git URL `{0}`")]
-    Url(String),
 }
 
 impl GitReference {
@@ -227,57 +182,6 @@ fn filled(text: &str) -> Option<String> {
 
 fn qualified(prefix: &str, name: &str) -> String {
     if name.starts_with(prefix) { name.to_owned() } else { format!("{prefix}{name}") }
-}
-
-/// `user@host:path`, without a scheme.
-fn is_scp(text: &str) -> bool {
-    let Some((user, rest)) = text.split_once('@') else { return false };
-    let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    rest.split_once(':').is_some_and(|(host, path)| plain(user) && plain(host) && !path.is_empty())
-}
-
-/// The URL without what is secret in it. A name that a program could take for an option is refused.
-fn without_credentials(place: &str) -> Result<(String, Option<Credentials>), GitReferenceError> {
-    let bad = || GitReferenceError::Url(redacted(place));
-    if place.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
-        return Err(bad());
-    }
-    let Some((scheme, rest)) = place.split_once("://") else {
-        let (user, rest) = place.split_once('@').ok_or_else(bad)?;
-        return if user.starts_with('-') || rest.starts_with('-') { Err(bad()) } else { Ok((place.to_owned(), None)) };
-    };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-    if host.is_empty() || host.starts_with('-') || user.is_some_and(|user| user.starts_with('-')) {
-        return Err(bad());
-    }
-    let Some((name, password)) = user.map(|user| user.split_once(':').unwrap_or((user, ""))) else {
-        return Ok((place.to_owned(), None));
-    };
-    Ok(match scheme {
-        // With ssh the user is a part of the address, and a password is of no use.
-        "ssh" => (format!("ssh://{name}@{host}{path}"), None),
-        "http" | "https" => {
-            let credentials = Credentials { user: decoded(name), password: decoded(password) };
-            (format!("{scheme}://{host}{path}"), Some(credentials))
-        }
-        _ => (format!("{scheme}://{host}{path}"), None),
-    })
-}
-
-/// git-check-ref-format(1), for a ref with or without `refs/…` in front.
-fn is_ref(name: &str) -> bool {
-    let bad_byte = |byte: u8| byte <= b' ' || byte == 0x7f || b"~^:?*[\\".contains(&byte);
-    let bad_part = |part: &str| {
-        let is_lock = part.strip_suffix(".lock").is_some();
-        part.is_empty() || part.starts_with('.') || is_lock
-    };
-    !name.starts_with('-')
-        && !name.ends_with('.')
-        && !name.contains("..")
-        && !name.contains("@{")
-        && !name.bytes().any(bad_byte)
-        && !name.split('/').any(bad_part)
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! Sources elsewhere, as text: git references and URLs, read without a network, and shown without credentials.
 
+mod address;
+mod error;
 mod git_reference;
 mod query;
 mod shown;
 
-pub use git_reference::{Credentials, GitReference, GitReferenceError, Mtime};
+pub use error::GitReferenceError;
+pub use git_reference::{Credentials, GitReference, Mtime};
 pub use query::decoded;
 pub use shown::{in_source, redacted};
 

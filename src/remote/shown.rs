@@ -7,8 +7,8 @@ pub fn redacted(text: &str) -> String {
     replaced(text, |_| "xxxxx".to_owned())
 }
 
-/// The same for a text that somebody wrote: as many bytes as before, so that what stands behind keeps its place; variables
-/// stay, since their names tell nothing.
+/// The same for a text that somebody wrote: as many bytes as before, so that what stands behind keeps its place;
+/// variables stay, since their names tell nothing.
 pub fn in_source(text: &str) -> String {
     replaced(text, |user| if user.contains('$') { user.to_owned() } else { "x".repeat(user.len()) })
 }

@@ -258,9 +258,11 @@ impl Store {
         path
     }
 
-    /// What is remembered of a download.
+    /// What is remembered of a download, which counts as used.
     pub fn download(&self, id: &str) -> io::Result<Option<Vec<u8>>> {
-        Self::read(&self.kiln("downloads").join(id))
+        let path = self.kiln("downloads").join(id);
+        attend::touch(&path);
+        Self::read(&path)
     }
 
     /// Remembers a download.

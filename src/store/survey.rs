@@ -41,6 +41,8 @@ pub struct Survey {
     pub contexts: BTreeMap<String, Item>,
     /// Checkouts of git commits.
     pub checkouts: BTreeMap<String, Item>,
+    /// Records of downloads.
+    pub downloads: BTreeMap<String, Item>,
     /// Files that have no business where they are.
     pub strays: Vec<PathBuf>,
     /// Bytes of everything else: the directories themselves, names, locks, work in progress.
@@ -68,7 +70,8 @@ impl Survey {
     /// Bytes of the whole store on the disk.
     pub fn total(&self) -> u64 {
         let items = self.blobs.values().chain(self.layers.values()).chain(self.steps.values());
-        let items = items.chain(self.mounts.values()).chain(self.contexts.values()).chain(self.checkouts.values());
+        let items = items.chain(self.mounts.values()).chain(self.contexts.values());
+        let items = items.chain(self.checkouts.values()).chain(self.downloads.values());
         self.other + items.map(|item| item.bytes).sum::<u64>()
     }
 }
@@ -88,13 +91,14 @@ impl Store {
             merge(&mut survey.layers, found);
             known.push(dir);
         }
-        for (name, counts) in [("steps", true), ("contexts", true), ("checkouts", true)] {
+        for (name, counts) in [("steps", true), ("contexts", true), ("checkouts", true), ("downloads", true)] {
             let dir = self.kiln(name);
             let found = survey.gather(&dir, |name| Some(name.to_owned()), counts)?;
             match name {
                 "steps" => survey.steps = found,
                 "contexts" => survey.contexts = found,
-                _ => survey.checkouts = found,
+                "checkouts" => survey.checkouts = found,
+                _ => survey.downloads = found,
             }
             known.push(dir);
         }

@@ -81,7 +81,12 @@ impl Transfer {
         let mut failed = Error::Missing { digest: blob.digest };
         for source in sources {
             let Ok(name) = source.parse::<Reference>() else { continue };
-            let fetched = self.store.ensure_blob(blob, Some(&Remote { transfer: self, name: &name }));
+            let fetch = || self.store.ensure_blob(blob, Some(&Remote { transfer: self, name: &name }));
+            // What a line has damaged may come whole the next time.
+            let fetched = fetch().or_else(|error| match error.kind() {
+                io::ErrorKind::InvalidData => fetch(),
+                _ => Err(error),
+            });
             match fetched {
                 Ok(()) => return Ok(()),
                 Err(source) => failed = self.explained(Error::Fetch { digest: blob.digest, source }),

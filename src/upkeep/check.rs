@@ -112,7 +112,9 @@ pub fn check(store: &Store, threads: usize) -> Result<Checked, Error> {
         checked.records += 1;
         let bytes = item.paths.first().map(std::fs::read).transpose()?.unwrap_or_default();
         let line = bytes.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
-        let own = Record::preimage(&bytes).is_some_and(|preimage| preimage.key().hex() == *key);
+        // A record by content has the first line alone.
+        let own =
+            bytes.len() == line.len() || Record::preimage(&bytes).is_some_and(|preimage| preimage.key().hex() == *key);
         match Record::from_line(line).filter(|_| own) {
             None => checked.findings.push(Finding::Record(key.clone())),
             Some(record) if !is_held(&record.layer.diff_id)? => {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::cache::{Parent, Record};
+use crate::download;
 use crate::image::{Digest, Reference};
 use crate::store::{Item, Store, Survey};
 
@@ -28,6 +29,8 @@ pub enum Kind {
     Context,
     /// The files of a git commit.
     Checkout,
+    /// A file by URL.
+    Download,
 }
 
 /// Something that is used, and goes, as a whole.
@@ -61,6 +64,7 @@ impl fmt::Display for Kind {
             Self::Mount => "cache mount",
             Self::Context => "context index",
             Self::Checkout => "git checkout",
+            Self::Download => "download",
         })
     }
 }
@@ -74,6 +78,7 @@ pub(super) fn units(store: &Store, survey: &Survey, documents: &Documents) -> io
     {
         units.extend(items.iter().map(|(name, item)| Unit::of(kind, name.clone(), item)));
     }
+    units.extend(survey.downloads.iter().map(|(id, item)| download_unit(id, item)));
     units.sort_by(|a, b| (a.used, b.depth, &a.name).cmp(&(b.used, a.depth, &b.name)));
     Ok(units)
 }
@@ -83,6 +88,15 @@ impl Unit {
         let (paths, bytes) = (item.paths.clone(), item.bytes);
         let (used, changed, needs) = (item.used, item.changed, BTreeSet::new());
         Self { kind, name, names: Vec::new(), used, changed, depth: 0, paths, bytes, needs }
+    }
+}
+
+/// A record of a download, and the blob that it tells of.
+fn download_unit(id: &str, item: &Item) -> Unit {
+    let record = item.paths.first().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+    match download::read_record(&record) {
+        Some((url, blob)) => Unit { needs: [Object::Blob(blob)].into(), ..Unit::of(Kind::Download, url, item) },
+        None => Unit::of(Kind::Download, id.to_owned(), item),
     }
 }
 

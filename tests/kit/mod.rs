@@ -8,6 +8,7 @@
 
 mod base;
 mod built;
+mod faulty;
 mod git;
 mod image;
 mod layer;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub(crate) use built::Built;
+pub(crate) use faulty::{Fault, Faulty};
 pub(crate) use git::{Daemon, Repository, SmartHttp};
 pub(crate) use image::Image;
 pub(crate) use layer::Kind as EntryKind;

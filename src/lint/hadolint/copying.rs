@@ -1,6 +1,8 @@
 //! COPY and ADD.
 
-use crate::dockerfile::{Command, Copying, Instruction, Source, Word};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::dockerfile::{Command, Copying, Source, Word};
 use crate::lint::shell::Call;
 
 use super::bare;
@@ -26,9 +28,11 @@ const ARCHIVES: [&str; 13] = [
 ];
 
 pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
+    let mut have_workdir: Vec<bool> = Vec::new();
+    let mut names: BTreeSet<&str> = BTreeSet::new();
     for (number, stage) in view.stages.iter().enumerate() {
-        let is_workdir = |at: &Instruction| matches!(at.command, Command::Workdir(_));
-        let mut has_workdir = view.chain(stage).skip(1).any(|below| below.own().any(is_workdir));
+        let mut has_workdir = stage.base.and_then(|base| have_workdir.get(base)).copied().unwrap_or_default();
+        let unpacked = unpacked(stage);
         for (at, step) in stage.steps.iter().enumerate() {
             match step.command() {
                 Command::Workdir(_) => has_workdir = true,
@@ -36,13 +40,18 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
                 Command::Copy(copying, flags) => {
                     destination(step, copying, has_workdir, report);
                     match &flags.from {
-                        Some(from) => other_stage(view, number, step, copying, from, report),
-                        None => unpacked(stage, at, copying, report),
+                        Some(from) => {
+                            other_stage((stage, number), &names, step, from, report);
+                            whole(step, copying, report);
+                        }
+                        None => archives(step, at, copying, &unpacked, report),
                     }
                 }
                 _ => {}
             }
         }
+        have_workdir.push(has_workdir);
+        names.extend(stage.name.map(|name| name.text.as_str()));
     }
 }
 
@@ -84,60 +93,69 @@ fn destination(step: &Step<'_>, copying: &Copying, has_workdir: bool, report: &m
     }
 }
 
-/// DL3022, DL3023, DL3067.
+/// DL3022, DL3023: a stage by name, in any case, or by number. `names` are those of the stages before.
 fn other_stage(
-    view: &View<'_>,
-    number: usize,
+    (stage, number): (&Stage<'_>, usize),
+    names: &BTreeSet<&str>,
     step: &Step<'_>,
-    copying: &Copying,
     from: &Word,
     report: &mut Report<'_>,
 ) {
-    let name = bare(&from.text);
-    let is_called = |stage: &Stage<'_>| stage.name.is_some_and(|own| own.text.eq_ignore_ascii_case(name));
+    let name = bare(&from.text).to_lowercase();
     let index = name.parse::<usize>().ok();
-    let is_own = index == Some(number) || view.stages.get(number).is_some_and(is_called);
-    let is_earlier = index.is_some_and(|index| index < number) || view.stages.iter().take(number).any(is_called);
+    let is_earlier = index.is_some_and(|index| index < number) || names.contains(name.as_str());
+    let is_own = index == Some(number) || stage.name.is_some_and(|own| own.text == name);
     if is_own && !is_earlier {
         report.at("DL3023", step, from.span, ());
     } else if !is_earlier && !name.contains([':', '@', '$']) {
         report.at("DL3022", step, from.span, ());
     }
+}
+
+/// DL3067
+fn whole(step: &Step<'_>, copying: &Copying, report: &mut Report<'_>) {
     for word in paths(copying).filter(|word| matches!(bare(&word.text), "/" | "/." | "/*" | "/./")) {
         report.at("DL3067", step, word.span, ());
     }
 }
 
-/// DL3010: an archive that a RUN after it unpacks.
-fn unpacked(stage: &Stage<'_>, at: usize, copying: &Copying, report: &mut Report<'_>) {
-    let Some(step) = stage.steps.get(at) else { return };
-    for word in paths(copying).filter(|word| is_archive(bare(&word.text))) {
-        let source = bare(&word.text);
-        let mut name = source.rsplit('/').next().unwrap_or(source);
-        let to = bare(&copying.destination.text);
-        // The archive gets a name of its own.
-        if copying.sources.len() == 1 && is_archive(to) {
-            name = to.rsplit('/').next().unwrap_or(to);
+/// The names of archives that a stage unpacks with tar, each with the last step that does.
+fn unpacked<'a>(stage: &'a Stage<'_>) -> BTreeMap<&'a str, usize> {
+    let mut found = BTreeMap::new();
+    for (at, step) in stage.steps.iter().enumerate() {
+        let Some(run) = &step.run else { continue };
+        for word in run.script.of(&["tar", "bsdtar"]).filter(|call| extracts(call)).flat_map(Call::arguments) {
+            let text = word.text.as_str();
+            // `--file=/tmp/x.tar`, `-xf/tmp/x.tar`
+            let value = match text.strip_prefix('-') {
+                Some(long) if long.starts_with('-') => long.split_once('='),
+                Some(cluster) => cluster.split_once('f'),
+                None => None,
+            };
+            let text = value.map_or(text, |(_, value)| value);
+            found.insert(text.rsplit('/').next().unwrap_or(text), at);
         }
-        let extracts = |call: &Call| {
-            let first = call.arguments().first().map_or("", |word| word.text.as_str());
-            let cluster = !first.starts_with("--") && first.contains('x') && !first.contains(['/', '.']);
-            let does = cluster || call.has_flag(&["-x", "--extract", "--get"]);
-            does && call
-                .arguments()
-                .iter()
-                .any(|word| word.text.rsplit('/').next() == Some(name) || matches_name(&word.text, name))
-        };
-        let after = stage.steps.iter().skip(at + 1).filter_map(|step| step.run.as_ref());
-        if after.flat_map(|run| run.script.of(&["tar", "bsdtar"])).any(extracts) {
+    }
+    found
+}
+
+fn extracts(tar: &Call) -> bool {
+    let first = tar.arguments().first().map_or("", |word| word.text.as_str());
+    let is_cluster = !first.starts_with("--") && first.contains('x') && !first.contains(['/', '.']);
+    is_cluster || tar.has_flag(&["-x", "--extract", "--get"])
+}
+
+/// DL3010: archives that a RUN after it unpacks.
+fn archives(step: &Step<'_>, at: usize, copying: &Copying, unpacked: &BTreeMap<&str, usize>, report: &mut Report<'_>) {
+    for word in paths(copying).filter(|word| is_archive(bare(&word.text))) {
+        let (source, to) = (bare(&word.text), bare(&copying.destination.text));
+        // One that is copied alone may get a name of its own.
+        let path = if copying.sources.len() == 1 && is_archive(to) { to } else { source };
+        let name = path.rsplit('/').next().unwrap_or(path);
+        if unpacked.get(name).is_some_and(|last| *last > at) {
             report.at("DL3010", step, word.span, ());
         }
     }
-}
-
-/// `--file=/tmp/x.tar`, or `-xf/tmp/x.tar`.
-fn matches_name(argument: &str, name: &str) -> bool {
-    argument.starts_with('-') && argument.ends_with(name)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Package managers: what they leave behind in the layer.
 
-use std::ptr;
+use std::collections::BTreeSet;
 
 use super::report::Report;
 use super::switches::{pip_cache, pip_variable};
@@ -49,13 +49,11 @@ const CACHES: [Cache; 4] = [
 ];
 
 pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
-    let final_stages = view.final_stages();
+    let final_stages: BTreeSet<usize> = view.final_stages().iter().map(|stage| stage.from.span.start).collect();
+    let mut have_variable: Vec<bool> = Vec::new();
     for stage in &view.stages {
-        let is_final = final_stages.iter().any(|other| ptr::eq(*other, stage));
-        let below: Vec<_> = view.chain(stage).skip(1).collect();
-        let steps_below = below.iter().rev().flat_map(|stage| &stage.steps);
-        let mut has_variable =
-            steps_below.filter_map(|step| pip_variable(step.command())).next_back().unwrap_or_default();
+        let is_final = final_stages.contains(&stage.from.span.start);
+        let mut has_variable = stage.base.and_then(|base| have_variable.get(base)).copied().unwrap_or_default();
         for step in &stage.steps {
             has_variable = pip_variable(step.command()).unwrap_or(has_variable);
             pip_cache(step, has_variable, report);
@@ -68,6 +66,7 @@ pub(super) fn check(view: &View<'_>, report: &mut Report<'_>) {
                 apt_lists(step, run, report);
             }
         }
+        have_variable.push(has_variable);
     }
 }
 

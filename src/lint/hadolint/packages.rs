@@ -1,6 +1,6 @@
 //! Package managers: versions should be pinned.
 
-use crate::lint::shell::{Call, ShellWord};
+use crate::lint::shell::{Call, ShellWord, after};
 
 use super::managers::{MANAGERS, Manager, RPM_FLAGS};
 use super::report::Report;
@@ -39,7 +39,7 @@ fn installed<'a>(manager: &Manager, call: &'a Call) -> Option<Vec<&'a ShellWord>
         }
         return Some(words);
     }
-    if manager.code == "DL3013" { pip_module(call)?.after(manager.verbs, manager.with_value, call) } else { None }
+    if manager.code == "DL3013" { after(pip_module(call)?, manager.verbs, manager.with_value) } else { None }
 }
 
 /// `pip`, `pip3`, `pip3.12`.
@@ -47,25 +47,13 @@ pub(super) fn is_pip(name: &str) -> bool {
     name.strip_prefix("pip").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
 }
 
-/// `python -m pip`, with the number of words that this is.
-pub(super) struct Module(usize);
-
-pub(super) fn pip_module(call: &Call) -> Option<Module> {
+/// What follows `python -m pip`.
+pub(super) fn pip_module(call: &Call) -> Option<&[ShellWord]> {
     if !call.name().starts_with("python") {
         return None;
     }
     let at = call.words.windows(2).position(|pair| pair[0].text == "-m" && is_pip(&pair[1].text))?;
-    Some(Module(at + 1))
-}
-
-impl Module {
-    fn after<'a>(&self, verbs: &[&str], with_value: &[&str], call: &'a Call) -> Option<Vec<&'a ShellWord>> {
-        let inner = Call { words: call.words.get(self.0..)?.to_vec(), ..Call::default() };
-        let found = inner.after(verbs, with_value)?;
-        let places: Vec<_> = found.iter().map(|word| &word.range).collect();
-        let is_found = |word: &&ShellWord| places.contains(&&word.range);
-        Some(call.words[self.0..].iter().filter(is_found).collect())
-    }
+    call.words.get(at + 2..)
 }
 
 /// `dnf module install nodejs:20` names a stream.

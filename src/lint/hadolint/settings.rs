@@ -84,9 +84,10 @@ fn has_impossible(text: &str) -> bool {
 
 /// References to what the same instruction defines, unless it was known before (then the old value is meant).
 fn own_variables<'a>(pairs: &'a [Pair], known: &BTreeSet<String>, mut tell: impl FnMut(&'a Word)) {
+    let defined: BTreeSet<&str> = pairs.iter().map(|pair| pair.name.text.as_str()).collect();
     for pair in pairs {
         let used = variables(&pair.value.text);
-        let is_own = |name: &&str| *name != pair.name.text && pairs.iter().any(|other| other.name.text == **name);
+        let is_own = |name: &&str| *name != pair.name.text && defined.contains(*name);
         if used.iter().any(|name| is_own(name) && !known.contains(*name)) {
             tell(&pair.value);
         }

@@ -1,6 +1,6 @@
 //! FROM, names of stages, and instructions that a stage should have once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dockerfile::{Keyword, Lines, Span};
 use crate::lint::fixes;
@@ -100,9 +100,9 @@ fn consecutive(stage: &Stage<'_>, report: &mut Report<'_>) {
 fn pragmas(view: &View<'_>, report: &mut Report<'_>) {
     let all = view.globals.iter().copied();
     let all = all.chain(view.stages.iter().flat_map(|stage| std::iter::once(stage.from).chain(stage.own())));
-    let all: Vec<_> = all.collect();
+    let all: BTreeMap<usize, _> = all.map(|at| (at.span.start, at)).collect();
     for (span, start) in report.pragmas.inline.clone() {
-        let Some(at) = all.iter().find(|at| at.span.start == start) else { continue };
+        let Some(at) = all.get(&start) else { continue };
         let text = report.file.text.get(span.start..span.end).unwrap_or_default();
         let span = Span::new(span.start, span.start + text.trim_end().len());
         let below = report.file.text.get(span.start..start).unwrap_or_default();

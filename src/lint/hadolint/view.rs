@@ -1,5 +1,6 @@
 //! A file as the rules see it: stages, their steps, and the commands in each RUN.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::dockerfile::{
@@ -72,11 +73,14 @@ impl<'a> View<'a> {
     pub(super) fn of(file: &'a Dockerfile) -> Self {
         let mut view = Self { globals: Vec::new(), stages: Vec::new() };
         let mut shells: Vec<Shell> = Vec::new();
+        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
         for at in file.instructions() {
             if let Command::From { platform, image, name } = &at.command {
                 // FROM-4: exactly, though names are in lower case.
-                let named = |stage: &Stage<'_>| stage.name.is_some_and(|name| name.text == image.text);
-                let base = view.stages.iter().rposition(named);
+                let base = names.get(image.text.as_str()).copied();
+                if let Some(name) = name {
+                    names.insert(&name.text, view.stages.len());
+                }
                 let inherited = base.and_then(|base| shells.get(base)).cloned();
                 shells.push(inherited.unwrap_or(Shell { name: "sh".to_owned(), has_pipefail: false }));
                 let (name, platform) = (name.as_ref(), platform.as_ref());
@@ -93,14 +97,9 @@ impl<'a> View<'a> {
         view
     }
 
-    /// A stage, the stage it starts from, and so on.
-    pub(super) fn chain(&self, stage: &'a Stage<'a>) -> impl Iterator<Item = &Stage<'a>> {
-        std::iter::successors(Some(stage), |stage| self.stages.get(stage.base?))
-    }
-
-    /// The stages that the image is made of: the last, and those below it.
-    pub(super) fn final_stages(&'a self) -> Vec<&'a Stage<'a>> {
-        self.stages.last().map(|last| self.chain(last).collect()).unwrap_or_default()
+    /// The stages that the image is made of: the last, the one that it starts from, and so on.
+    pub(super) fn final_stages(&self) -> Vec<&Stage<'a>> {
+        std::iter::successors(self.stages.last(), |stage| self.stages.get(stage.base?)).collect()
     }
 }
 

@@ -24,32 +24,46 @@ impl Call {
 
     /// Arguments that are neither flags nor the values of those `with_value`.
     pub(in crate::lint) fn operands(&self, with_value: &[&str]) -> Vec<&ShellWord> {
-        let mut found = Vec::new();
-        let mut words = self.arguments().iter();
-        while let Some(word) = words.next() {
-            let text = word.text.as_str();
-            if text == "--" {
-                found.extend(words);
-                break;
-            }
-            if !text.starts_with('-') || text == "-" {
-                found.push(word);
-            } else if with_value.iter().any(|flag| takes_next(text, flag)) {
-                words.next();
-            }
-        }
-        found
+        operands(self.arguments(), with_value)
     }
 
     /// The operands behind a subcommand, which must be one of `verbs`; `None` where it is another.
     pub(in crate::lint) fn after(&self, verbs: &[&str], with_value: &[&str]) -> Option<Vec<&ShellWord>> {
-        let mut operands = self.operands(with_value);
-        if !verbs.contains(&operands.first()?.text.as_str()) {
-            return None;
-        }
-        operands.remove(0);
-        Some(operands)
+        after(self.arguments(), verbs, with_value)
     }
+}
+
+/// [`Call::operands`] of arguments alone.
+fn operands<'a>(arguments: &'a [ShellWord], with_value: &[&str]) -> Vec<&'a ShellWord> {
+    let mut found = Vec::new();
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        let text = word.text.as_str();
+        if text == "--" {
+            found.extend(words);
+            break;
+        }
+        if !text.starts_with('-') || text == "-" {
+            found.push(word);
+        } else if with_value.iter().any(|flag| takes_next(text, flag)) {
+            words.next();
+        }
+    }
+    found
+}
+
+/// [`Call::after`] of arguments alone.
+pub(in crate::lint) fn after<'a>(
+    arguments: &'a [ShellWord],
+    verbs: &[&str],
+    with_value: &[&str],
+) -> Option<Vec<&'a ShellWord>> {
+    let mut operands = operands(arguments, with_value);
+    if !verbs.contains(&operands.first()?.text.as_str()) {
+        return None;
+    }
+    operands.remove(0);
+    Some(operands)
 }
 
 fn is_flag(text: &str, flag: &str) -> bool {

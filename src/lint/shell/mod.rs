@@ -2,10 +2,13 @@
 //! sense of it passes over, since a shell that would refuse the text tells of that itself.
 
 mod arguments;
+mod operators;
 mod reader;
 mod words;
 
 use std::ops::Range;
+
+pub(super) use arguments::after;
 
 /// A word as the command gets it, as far as that can be known without running anything.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -124,6 +127,19 @@ mod tests {
         {
             let script = Script::read(&text.repeat(200_000 / text.len()));
             assert!(script.calls.len() <= 200_000);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn shell_text_of_any_kind_is_read(
+            text in "(\\$\\(|\\$\\{|`|[(){}'\"|&;<>#=!\\\\]|<<E|\nE|\n| |\t|case | in |esac|for |do |if |\\[\\[ | \\]\\]|ab|\u{e4}|-|\\$x){0,40}",
+        ) {
+            for call in Script::read(&text).calls {
+                for word in call.words.iter().chain(&call.assignments) {
+                    assert!(text.get(word.range.clone()).is_some_and(|slice| !slice.is_empty()), "{word:?} in {text:?}");
+                }
+            }
         }
     }
 }

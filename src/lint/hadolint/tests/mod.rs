@@ -104,3 +104,19 @@ fn hadolint_remarks_of_a_shell_linter_are_told_at_their_place() {
     let span = one.span.unwrap();
     assert_eq!((&file.text[span.start..span.end], one.severity), ("$x", Severity::Info));
 }
+
+#[test]
+fn hadolint_time_grows_with_the_file() {
+    let began = std::time::Instant::now();
+    for (head, line) in [
+        ("FROM a:1 AS b\n", "FROM b AS b\nUSER x\nCOPY --from=b x y\n"),
+        ("FROM a:1\n", "COPY a.tar b.tar /\nRUN tar xf z\n"),
+        ("FROM a:1\n", "# hadolint ignore=DL3003\nRUN cd x\n"),
+        ("FROM a:1\nRUN true", " && \\\n  pip install x && python -m pip install y"),
+        ("FROM a:1\nENV x=1", " \\\n a=$b"),
+    ] {
+        let file = parse(format!("{head}{}", line.repeat(8000)).as_bytes()).file;
+        hadolint(&file, &HadolintOptions::default(), &[]);
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+}

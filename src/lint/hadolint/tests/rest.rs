@@ -28,6 +28,9 @@ fn dl3010_archives() {
     check(&[
         ("DL3010", "COPY x.tar.gz /tmp/\nRUN y && tar -xzf /tmp/x.tar.gz", &[2]),
         ("DL3010", "COPY a/x.tgz /tmp/y.tgz\nRUN tar xf /tmp/y.tgz", &[2]),
+        ("DL3010", "COPY x.tar /tmp/\nRUN tar --extract --file=x.tar", &[2]),
+        ("DL3010", "COPY x.tar /tmp/\nRUN tar -xf/tmp/x.tar", &[2]),
+        ("DL3010", "RUN tar -xf x.tar.gz\nCOPY x.tar.gz /tmp/", &[]),
         ("DL3010", "COPY x.tar.gz /tmp/\nRUN tar -xf y.tar.gz", &[]),
         ("DL3010", "COPY x.tar.gz /tmp/\nRUN tar -tf x.tar.gz", &[]),
         ("DL3010", "FROM a:1 AS b\nFROM c:1\nCOPY --from=b x.tar.gz /\nRUN tar xf x.tar.gz", &[]),
