@@ -108,27 +108,20 @@ fn a_clock_that_was_set_back_changes_nothing() {
     assert_eq!(digest(&kit), want);
 }
 
-/// What is known can be built from it; what is not is refused.
+/// Nobody can hold a place in it for what a build uses, so it is refused before anything is done.
 #[test]
-fn a_read_only_store_is_named_once_it_is_to_be_written_to() {
+fn a_read_only_store_is_named() {
     if !root() {
         return;
     }
-    let Some(mut kit) = kit() else { return };
+    let Some(kit) = kit() else { return };
     assert!(build(&kit).status.success());
     let (want, before) = (digest(&kit), blobs(&kit));
-    let script = "mount --bind store store && mount -o remount,bind,ro store && exec \"$@\"";
-    let output = within_mounts(&kit, script);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && stderr.contains("0 steps ran"), "{stderr}");
-    assert_eq!(digest(&kit), want);
-    kit.dockerfile(&format!("{STEPS}RUN echo new > /new\n"));
-    let output = within_mounts(&kit, script);
+    let output = within_mounts(&kit, "mount --bind store store && mount -o remount,bind,ro store && exec \"$@\"");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("Read-only file system") && stderr.contains(text(&kit.path("store"))), "{stderr}");
     assert_eq!(blobs(&kit), before);
-    kit.dockerfile(STEPS);
     assert!(build(&kit).status.success());
     assert_eq!(digest(&kit), want);
 }
