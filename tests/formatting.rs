@@ -24,7 +24,8 @@ fn build(kit: &Kit) -> (String, String) {
     let output = kit.run(&["--metadata-file", text(&metadata), "-o", &archive]);
     assert!(output.status.success(), "{}", stderr(&output));
     let metadata: Value = serde_json::from_slice(&fs::read(metadata).unwrap()).unwrap();
-    let summary = stderr(&output).lines().find_map(|line| Some(line.split_once("s: ")?.1.to_owned()));
+    let summary =
+        stderr(&output).lines().find_map(|line| Some(line.strip_prefix("built in ")?.split_once(": ")?.1.to_owned()));
     (metadata["containerimage.digest"].as_str().unwrap().to_owned(), summary.expect("a summary"))
 }
 
