@@ -42,6 +42,7 @@ pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
 pub(crate) fn run(mut command: Command) -> Run {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let began = Instant::now();
+    #[expect(clippy::zombie_processes, reason = "`wait` waits for it, and takes its accounts")]
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut stderr = child.stderr.take().unwrap();
     let said = std::thread::spawn(move || {

@@ -210,7 +210,7 @@ impl Site {
         command
     }
 
-    fn nothing(&self) -> Command {
+    fn nothing(_: &Self) -> Command {
         program(env!("CARGO_BIN_EXE_kiln"), &["--version"])
     }
 

@@ -2,8 +2,8 @@
 FROM busybox AS site
 WORKDIR /site
 COPY site/ .
-RUN find . -type f | sort > manifest.txt && \
-    wc -l manifest.txt
+RUN find . -type f | sort > /manifest.txt && \
+    mv /manifest.txt . && wc -l manifest.txt
 
 FROM busybox
 COPY --from=site --chown=1:1 /site /var/www
