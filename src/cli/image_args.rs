@@ -165,8 +165,8 @@ pub(super) struct LoadArgs {
 
 #[derive(clap::Args, Debug)]
 pub(super) struct CopyArgs {
-    /// Where from: `docker://NAME`, store:IMAGE, oci:DIR[:TAG], oci-archive:FILE[:TAG] or
-    /// docker-archive:FILE[:NAME]
+    /// Where from: `docker://NAME`, `store:IMAGE`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or
+    /// `docker-archive:FILE[:NAME]`
     #[arg(value_name = "SOURCE")]
     pub(super) source: String,
 

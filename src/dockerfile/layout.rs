@@ -6,7 +6,7 @@ use super::file::instruction_lines;
 use super::lines::{blank_line, comment_line, continuation, line};
 use super::tokens::{Token, tokens};
 
-/// One instruction as it stands in the file: what [`super::parse`] makes nothing of.
+/// One instruction as it stands in the file: what [`super::parse()`] makes nothing of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Layout<'a> {
     /// Its lines, heredocs left out.

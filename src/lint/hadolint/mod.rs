@@ -31,7 +31,7 @@ pub use snippets::{Remark, Snippet, snippets};
 
 /// All findings that `options` and pragmas leave on, in the order of their lines; the code is the rule's number.
 ///
-/// `remarks` are what a linter of shells has found in [`snippets`].
+/// `remarks` are what a linter of shells has found in [`snippets()`].
 pub fn hadolint(file: &Dockerfile, options: &HadolintOptions, remarks: &[Remark]) -> Vec<Diagnostic> {
     let view = View::of(file);
     let mut report = Report::new(file, options);
