@@ -20,9 +20,7 @@ use crate::image::{Compression, DiffId, Digest, ImageConfig, Platform, Reference
 use crate::layer;
 use crate::lint::hadolint::{HadolintOptions, hadolint};
 use crate::lint::{self, CheckOptions, Subject};
-use crate::plan::{
-    BaseError, Bases, CopyFrom, CopyOp, CopySource, Found, ImageId, Network, Op, Plan, PlanOptions, Unplanned, plan,
-};
+use crate::plan::{BaseError, Bases, CopyOp, CopySource, Found, ImageId, Op, Plan, PlanOptions, Unplanned, plan};
 use crate::rootfs::{File, Inode, Kind, Meta, RootFs, RootPath, Time};
 use crate::snapshot::TreeFiles;
 
@@ -45,15 +43,7 @@ impl Bases for All {
 /// All stages of `file`, every image being at hand.
 pub fn planned(file: &Dockerfile) -> Result<Plan, Unplanned> {
     let platform = Platform::host();
-    let options = PlanOptions {
-        build_args: BTreeMap::new(),
-        target: None,
-        every_stage: true,
-        labels: Vec::new(),
-        build_platform: platform.clone(),
-        platform,
-        network: Network::Default,
-    };
+    let options = PlanOptions::whole_file(platform);
     plan(file, &options, &All)
 }
 
@@ -183,19 +173,9 @@ pub fn tar_archive(bytes: &[u8]) {
 /// `ADD a.tar /d`
 fn add(bytes: Vec<u8>, dir: &Path, files: Arc<TreeFiles>) -> Result<(), copy::CopyError> {
     let op = CopyOp {
-        add: true,
-        from: CopyFrom::Context,
         sources: vec![CopySource::Path("a.tar".to_owned())],
-        spans: Vec::new(),
         destination: "/d".to_owned(),
-        chown: None,
-        chmod: None,
-        link: false,
-        parents: false,
-        exclude: Vec::new(),
-        unpack: None,
-        checksum: None,
-        keep_git_dir: None,
+        ..CopyOp::blank(true)
     };
     let mut context = RootFs::empty();
     let archive = Inode { meta: Meta::with_mode(0o644), kind: Kind::File(File::inline(bytes)) };

@@ -11,6 +11,7 @@ mod known;
 mod options;
 mod outline;
 mod pin;
+mod rewrite;
 mod run;
 mod secrets;
 mod source;
@@ -22,4 +23,5 @@ pub use options::{
 };
 pub use outline::{Argument, Needed, Outline, outline};
 pub use pin::{Pinned, Pinning, lock_file, pin};
+pub use rewrite::rewrite;
 pub use run::run;

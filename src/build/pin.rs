@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::bases::Locks;
 use crate::dockerfile::{self, Command, Dockerfile, Instruction, Severity, Span};
 use crate::image::{Digest, Platform, Reference};
-use crate::plan::{self, BaseError, Bases, Found, ImageId, Network, PlanOptions};
+use crate::plan::{self, BaseError, Bases, Found, ImageId, PlanOptions};
 use crate::registry::Registry;
 
 use super::source::usage;
-use super::{BuildError, SourceText};
+use super::{BuildError, SourceText, rewrite};
 
 /// Version of lock files.
 const FORMAT: u32 = 1;
@@ -124,7 +124,7 @@ pub fn pin(pinning: &Pinning, registry: &Registry) -> Result<Pinned, BuildError>
         (pinning.file.clone(), bytes, text.into_bytes())
     };
     if old != new {
-        write(&path, &new)
+        rewrite(&path, &new)
             .map_err(|source| BuildError::Machine { doing: format!("write {}", path.display()), source })?;
         pinned.written = Some(path);
     }
@@ -132,15 +132,7 @@ pub fn pin(pinning: &Pinning, registry: &Registry) -> Result<Pinned, BuildError>
 }
 
 fn plan_options(pinning: &Pinning) -> PlanOptions {
-    PlanOptions {
-        build_args: pinning.build_args.clone(),
-        target: None,
-        every_stage: true,
-        labels: Vec::new(),
-        platform: Platform::host(),
-        build_platform: Platform::host(),
-        network: Network::Default,
-    }
+    PlanOptions { build_args: pinning.build_args.clone(), ..PlanOptions::whole_file(Platform::host()) }
 }
 
 fn without_digest(name: &Reference) -> Reference {
@@ -218,19 +210,6 @@ fn places(file: &Dockerfile, instruction: &Instruction) -> Vec<Span> {
         }
     }
     places
-}
-
-/// Writes the file aside and renames it; it keeps its mode, and a link to it stays.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::PermissionsExt;
-    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let dir = place.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mode = std::fs::metadata(&place).map_or(0o644, |meta| meta.permissions().mode() & 0o7777);
-    let mut file = tempfile::Builder::new().prefix(".kiln-").tempfile_in(dir)?;
-    file.write_all(bytes)?;
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
-    file.persist(place).map(drop).map_err(|error| error.error)
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 use std::fs;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use similar::TextDiff;
 
-use crate::build::{BuildError, SourceText};
+use crate::build::{BuildError, SourceText, rewrite};
 use crate::dockerfile::{self, Diagnostic};
 use crate::format;
 
@@ -55,7 +54,7 @@ fn one(path: &Path, only_check: bool) -> Result<bool, Failure> {
     };
     out::stdout(&shown).map_err(|error| Failure::machine("cannot write to standard output", &error))?;
     if is_changed && !only_check && !is_stdin {
-        replace(path, &after).map_err(|error| Failure::machine(&format!("cannot write {name}"), &error))?;
+        rewrite(path, after.as_bytes()).map_err(|error| Failure::machine(&format!("cannot write {name}"), &error))?;
         out::stderr(format!("formatted {name}\n").as_bytes());
     }
     Ok(is_changed)
@@ -85,17 +84,4 @@ fn formatted(name: &str, text: &str) -> Result<String, Failure> {
 fn difference(name: &str, before: &str, after: &str) -> String {
     let diff = TextDiff::configure().timeout(LONGEST_COMPARISON).diff_lines(before, after);
     diff.unified_diff().context_radius(CONTEXT).header(name, "formatted").to_string()
-}
-
-/// Puts `text` in the place of the file, whole or not at all. A link stays one; mode and, where kiln may give files away,
-/// owner stay what they were.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let path = fs::canonicalize(path)?;
-    let meta = fs::metadata(&path)?;
-    let mut aside = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
-    aside.write_all(text.as_bytes())?;
-    let _own = std::os::unix::fs::fchown(&aside, Some(meta.uid()), Some(meta.gid()));
-    aside.as_file().set_permissions(fs::Permissions::from_mode(meta.mode() & 0o7777))?;
-    aside.persist(&path)?;
-    Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{CopyError, Env, copy, select};
-use crate::plan::{CopyFrom, CopyOp, CopySource};
+use crate::plan::{CopyOp, CopySource};
 use crate::rootfs::{Directory, File, Files, Inode, Kind, Meta, Node, RootFs, RootPath, Time};
 
 pub(super) type Entry = (String, Node);
@@ -76,21 +76,7 @@ pub(super) const NOW: Time = Time { seconds: 2_000, nanos: 0 };
 /// `COPY|ADD [--flag…] SOURCE… DEST`, words parted by blanks; `<<NAME` is a heredoc with its name as the body.
 pub(super) fn op(text: &str) -> CopyOp {
     let mut words = text.split(' ');
-    let mut op = CopyOp {
-        add: words.next() == Some("ADD"),
-        from: CopyFrom::Context,
-        sources: Vec::new(),
-        spans: Vec::new(),
-        destination: String::new(),
-        chown: None,
-        chmod: None,
-        link: false,
-        parents: false,
-        exclude: Vec::new(),
-        unpack: None,
-        checksum: None,
-        keep_git_dir: None,
-    };
+    let mut op = CopyOp::blank(words.next() == Some("ADD"));
     let mut paths = Vec::new();
     for word in words {
         match word.split_once('=').unwrap_or((word, "")) {

@@ -1,13 +1,12 @@
 //! What the layout is, and that it changes no meaning.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use proptest::prelude::*;
 
 use crate::dockerfile::{Dockerfile, ItemKind, Layout, LayoutLine, Parsed, Span, generated, parse};
 use crate::image::{ImageConfig, Platform, Reference};
-use crate::plan::{BaseError, Bases, Found, ImageId, Network, Op, PlanOptions, plan};
+use crate::plan::{BaseError, Bases, Found, ImageId, Op, PlanOptions, plan};
 
 use super::format;
 
@@ -30,15 +29,7 @@ impl Bases for All {
 /// makes nothing of it.
 fn planned(file: &Dockerfile) -> String {
     let platform: Platform = "linux/amd64".parse().unwrap();
-    let options = PlanOptions {
-        build_args: BTreeMap::new(),
-        target: None,
-        every_stage: true,
-        labels: Vec::new(),
-        build_platform: platform.clone(),
-        platform,
-        network: Network::Default,
-    };
+    let options = PlanOptions::whole_file(platform);
     let lines: Vec<String> = match plan(file, &options, &All) {
         Ok(mut plan) => {
             let all = plan.stages.iter_mut().flat_map(|stage| {

@@ -1,27 +1,17 @@
 //! What each fix makes of a file, and that it means what it meant.
 
-use std::collections::BTreeMap;
-
 use super::hadolint::{HadolintOptions, hadolint};
 use super::mend::mend;
 use super::tests::Fake;
 use crate::dockerfile::{Diagnostic, parse};
 use crate::image::Platform;
-use crate::plan::{Network, Plan, PlanOptions, plan};
+use crate::plan::{Plan, PlanOptions, plan};
 
 use super::offline;
 
 fn planned(text: &str) -> Plan {
     let platform: Platform = "linux/amd64".parse().unwrap();
-    let options = PlanOptions {
-        build_args: BTreeMap::new(),
-        target: None,
-        every_stage: true,
-        labels: Vec::new(),
-        build_platform: platform.clone(),
-        platform,
-        network: Network::Default,
-    };
+    let options = PlanOptions::whole_file(platform);
     plan(&parse(text.as_bytes()).file, &options, &Fake).unwrap_or_else(|failed| panic!("{text}: {:?}", failed.errors))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::context::Patterns;
 use crate::dockerfile::{Diagnostic, Dockerfile};
 use crate::image::{Platform, Reference};
-use crate::plan::{self, BaseError, Bases, Found, ImageId, Network, PlanOptions};
+use crate::plan::{self, BaseError, Bases, Found, ImageId, PlanOptions};
 
 use super::{CheckOptions, Subject, lint};
 
@@ -28,15 +28,7 @@ pub fn offline(file: &Dockerfile, ignore: Option<&Patterns>) -> Offline {
         Err(found) => return Offline { errors: vec![*found], ..Offline::default() },
     };
     let platform = Platform::host();
-    let options = PlanOptions {
-        build_args: BTreeMap::new(),
-        target: None,
-        every_stage: true,
-        labels: Vec::new(),
-        build_platform: platform.clone(),
-        platform,
-        network: Network::Default,
-    };
+    let options = PlanOptions::whole_file(platform);
     let (stages, remarks, mut errors) = match plan::plan(file, &options, &Anything) {
         Ok(plan) => (plan.stages, plan.remarks, Vec::new()),
         Err(failed) => (Vec::new(), failed.remarks, failed.errors),

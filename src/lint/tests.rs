@@ -1,11 +1,9 @@
 //! Each rule firing and not firing, from text to findings.
 
-use std::collections::BTreeMap;
-
 use crate::context::Patterns;
 use crate::dockerfile::{Diagnostic, parse};
 use crate::image::{ImageConfig, Platform, Reference};
-use crate::plan::{BaseError, Bases, Found, ImageId, Network, PlanOptions, plan};
+use crate::plan::{BaseError, Bases, Found, ImageId, PlanOptions, plan};
 
 use super::{CheckOptions, Subject, lint, violation};
 
@@ -36,15 +34,7 @@ impl Bases for Fake {
 /// target; without a target every stage is judged.
 fn found(text: &str, flags: &[&str]) -> (Vec<Diagnostic>, CheckOptions) {
     let platform: Platform = "linux/amd64".parse().unwrap();
-    let mut options = PlanOptions {
-        build_args: BTreeMap::new(),
-        target: None,
-        every_stage: true,
-        labels: Vec::new(),
-        build_platform: platform.clone(),
-        platform,
-        network: Network::Default,
-    };
+    let mut options = PlanOptions::whole_file(platform);
     let mut ignore = String::new();
     for flag in flags {
         if let Some(pattern) = flag.strip_prefix("ignore:") {

@@ -32,7 +32,7 @@ impl Evaluator<'_> {
             None => CopyFrom::Context,
             Some(word) => self.copied_from(source, word)?,
         };
-        let op = self.operation(source, copying, CopyOp { from, parents: flags.parents, ..blank(false) })?;
+        let op = self.operation(source, copying, CopyOp { from, parents: flags.parents, ..CopyOp::blank(false) })?;
         for (written, found) in copying.sources.iter().zip(&op.sources) {
             match found {
                 CopySource::Url(_) => {
@@ -57,7 +57,7 @@ impl Evaluator<'_> {
             None => None,
             Some(word) => Some(self.expand(source, word)?).filter(|text| !text.is_empty()),
         };
-        let start = CopyOp { unpack: flags.unpack, keep_git_dir: flags.keep_git_dir, checksum, ..blank(true) };
+        let start = CopyOp { unpack: flags.unpack, keep_git_dir: flags.keep_git_dir, checksum, ..CopyOp::blank(true) };
         let mut op = self.operation(source, copying, start)?;
         if let (Some(checksum), Some(word)) = (&op.checksum, &flags.checksum) {
             let wrong = |message: &str| Err(source.error("D-90", word.span, message));
@@ -196,25 +196,6 @@ impl Evaluator<'_> {
         let written = expand(&copying.destination.text, escape, &|name| self.scope.variables.get(name))
             .unwrap_or_else(|_| op.destination.clone());
         text + " " + &written + " # buildkit"
-    }
-}
-
-/// An operation that copies nothing yet.
-fn blank(add: bool) -> CopyOp {
-    CopyOp {
-        add,
-        from: CopyFrom::Context,
-        sources: Vec::new(),
-        spans: Vec::new(),
-        destination: String::new(),
-        chown: None,
-        chmod: None,
-        link: false,
-        parents: false,
-        exclude: Vec::new(),
-        unpack: None,
-        checksum: None,
-        keep_git_dir: None,
     }
 }
 

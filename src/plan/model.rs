@@ -298,6 +298,27 @@ pub struct CopyOp {
     pub keep_git_dir: Option<bool>,
 }
 
+impl CopyOp {
+    /// COPY or ADD of nothing yet, from the context.
+    pub fn blank(add: bool) -> Self {
+        Self {
+            add,
+            from: CopyFrom::Context,
+            sources: Vec::new(),
+            spans: Vec::new(),
+            destination: String::new(),
+            chown: None,
+            chmod: None,
+            link: false,
+            parents: false,
+            exclude: Vec::new(),
+            unpack: None,
+            checksum: None,
+            keep_git_dir: None,
+        }
+    }
+}
+
 /// One source of COPY or ADD.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CopySource {

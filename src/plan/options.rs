@@ -23,6 +23,21 @@ pub struct PlanOptions {
     pub network: Network,
 }
 
+impl PlanOptions {
+    /// All of a file, built on and for `platform`, with nothing else given.
+    pub fn whole_file(platform: Platform) -> Self {
+        Self {
+            build_args: BTreeMap::new(),
+            target: None,
+            every_stage: true,
+            labels: Vec::new(),
+            build_platform: platform.clone(),
+            platform,
+            network: Network::Default,
+        }
+    }
+}
+
 /// What a name of a base or of a `--from` turned out to be.
 #[derive(Clone, Debug)]
 pub enum Found {

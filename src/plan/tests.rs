@@ -6,8 +6,8 @@ use crate::dockerfile::parse;
 use crate::image::{ImageConfig, Platform, Reference};
 
 use super::{
-    BaseError, BaseRef, Bases, CopyFrom, CopySource, Found, ImageId, MountFrom, MountKind, Network, Op, Plan,
-    PlanOptions, RunOp, TimeOf, plan,
+    BaseError, BaseRef, Bases, CopyFrom, CopySource, Found, ImageId, MountFrom, MountKind, Op, Plan, PlanOptions,
+    RunOp, TimeOf, plan,
 };
 
 /// Has `busybox`, `triggers` (with ONBUILD) and the named context `extra`.
@@ -47,15 +47,7 @@ impl Bases for Fake {
 
 fn planned(text: &str, flags: &[&str]) -> Result<Plan, String> {
     let platform: Platform = "linux/amd64".parse().unwrap();
-    let mut options = PlanOptions {
-        build_args: std::collections::BTreeMap::new(),
-        target: None,
-        every_stage: false,
-        labels: Vec::new(),
-        build_platform: platform.clone(),
-        platform,
-        network: Network::Default,
-    };
+    let mut options = PlanOptions { every_stage: false, ..PlanOptions::whole_file(platform) };
     for flag in flags {
         match flag.split_once('=') {
             Some((name, value)) => {

@@ -157,8 +157,16 @@ impl Store {
 
     /// Writes a small file aside and renames it.
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.replace_by(path, |out| out.write_all(bytes))
+    }
+
+    /// The same of a file that `write` writes.
+    fn replace_by(&self, path: &Path, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
         let mut file = tempfile::Builder::new().prefix("file-").tempfile_in(self.kiln("tmp"))?;
-        file.write_all(bytes)?;
+        let mut out = io::BufWriter::new(&mut file);
+        write(&mut out)?;
+        out.flush()?;
+        drop(out);
         file.persist(path).map(drop).map_err(|error| error.error)
     }
 
@@ -195,17 +203,12 @@ impl Store {
 
     /// Keeps a record.
     pub fn put_step(&self, key: &str, record: &[u8]) -> io::Result<()> {
-        self.write_step(key, |out| out.write_all(record))
+        self.replace(&self.kiln("steps").join(key), record)
     }
 
     /// Keeps a record that `write` writes.
     pub fn write_step(&self, key: &str, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix("file-").tempfile_in(self.kiln("tmp"))?;
-        let mut out = io::BufWriter::new(&mut file);
-        write(&mut out)?;
-        out.flush()?;
-        drop(out);
-        file.persist(self.kiln("steps").join(key)).map(drop).map_err(|error| error.error)
+        self.replace_by(&self.kiln("steps").join(key), write)
     }
 
     /// The entries of a layer, as `layer::list` wrote them.

@@ -1,10 +1,9 @@
 //! `kiln lint --fix`: mends what can be mended for certain, and writes the file anew.
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 
+use crate::build::rewrite;
 use crate::dockerfile::{Diagnostic, parse};
 use crate::lint::mend;
 
@@ -32,21 +31,7 @@ pub(super) fn fix(path: &Path, judge: impl Fn(&[u8]) -> Vec<Diagnostic>) -> Resu
         count += mended.count;
     }
     if text != original {
-        replace(path, &text).map_err(|error| Failure::machine(&format!("cannot write {name}"), &error))?;
+        rewrite(path, text.as_bytes()).map_err(|error| Failure::machine(&format!("cannot write {name}"), &error))?;
     }
     Ok(count)
-}
-
-/// Writes aside and renames, so that nobody ever reads a half of it. Mode and owner stay; a link still leads to the file.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let path = path.canonicalize()?;
-    let metadata = path.metadata()?;
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().set_permissions(metadata.permissions())?;
-    // An ordinary user cannot give a file away: it is theirs already, or becomes theirs.
-    let _best_effort = chown(file.path(), Some(metadata.uid()), Some(metadata.gid()));
-    file.persist(&path).map_err(|error| error.error)?;
-    Ok(())
 }

@@ -7,7 +7,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::rootfs::CLAIM;
-use crate::sandbox::sys_notify::{Answer, Call, is_waiting, read_memory, write_memory};
+use crate::sandbox::sys_notify::{Answer, Call, read_memory, write_memory};
 
 use super::credentials::{Credentials, Ids};
 use super::place::{EMPTY_PATH, NO_FOLLOW, Place, low, read_string};
@@ -36,11 +36,7 @@ impl Supervisor<'_> {
             return self.answer_rare(listener, call);
         }
         let [a, b, c, d, e, _] = call.arguments;
-        let place = |descriptor, path, flags| -> Result<Place, Errno> {
-            let path = read_string(call, path)?;
-            let place = Place::at(call.thread, descriptor, &path, flags)?;
-            if is_waiting(listener, call) { Ok(place) } else { Err(Errno::SRCH) }
-        };
+        let place = |descriptor, path, flags| Place::named(listener, call, descriptor, path, flags);
         match call.number {
             libc::SYS_newfstatat => Ok(self.stat(call, place(a, b, d), c)),
             libc::SYS_fstat => Ok(self.stat(call, Place::at(call.thread, a, b"", EMPTY_PATH), b)),

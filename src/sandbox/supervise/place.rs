@@ -5,11 +5,12 @@
 //! gone through. So nothing is resolved that the step could not resolve itself, and nothing outside its root.
 
 use std::ffi::CString;
+use std::os::fd::BorrowedFd;
 
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::io::Errno;
 
-use crate::sandbox::sys_notify::{Call, read_memory};
+use crate::sandbox::sys_notify::{Call, is_waiting, read_memory};
 
 /// Longest path of a call, with the zero byte.
 const PATH_MAX: usize = 4096;
@@ -55,6 +56,20 @@ pub(super) fn read_string(call: &Call, address: u64) -> Result<Vec<u8>, Errno> {
 }
 
 impl Place {
+    /// As [`Place::at`], of the path at an address of the caller's. `SRCH` where the call is not waited for any more: then the
+    /// memory that was read may be another's.
+    pub(super) fn named(
+        listener: BorrowedFd<'_>,
+        call: &Call,
+        descriptor: u64,
+        path: u64,
+        flags: u64,
+    ) -> Result<Self, Errno> {
+        let path = read_string(call, path)?;
+        let place = Self::at(call.thread, descriptor, &path, flags)?;
+        if is_waiting(listener, call) { Ok(place) } else { Err(Errno::SRCH) }
+    }
+
     /// What `path` leads to from the directory `descriptor` of a thread. With `AT_EMPTY_PATH`, an empty path is the
     /// descriptor itself.
     pub(super) fn at(thread: u32, descriptor: u64, path: &[u8], flags: u64) -> Result<Self, Errno> {

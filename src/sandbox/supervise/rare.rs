@@ -9,11 +9,11 @@ use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, XattrFlags, cho
 use rustix::io::Errno;
 
 use crate::rootfs::{CLAIM, CLAIMED_ID, Claim, Device};
-use crate::sandbox::sys_notify::{Answer, Call, is_waiting};
+use crate::sandbox::sys_notify::{Answer, Call};
 
 use super::Supervisor;
 use super::credentials::KEEP;
-use super::place::{EMPTY_PATH, NO_FOLLOW, Place, low, read_string};
+use super::place::{EMPTY_PATH, NO_FOLLOW, Place, low};
 
 /// `AT_FDCWD` as an argument.
 const HERE: u64 = libc::AT_FDCWD.cast_unsigned() as u64;
@@ -56,11 +56,7 @@ impl Supervisor<'_> {
     #[expect(clippy::many_single_char_names, reason = "the arguments of system calls, named as their registers are")]
     pub(super) fn answer_rare(&self, listener: BorrowedFd<'_>, call: &Call) -> Result<Answer, Errno> {
         let [a, b, c, d, e, _] = call.arguments;
-        let place = |descriptor, path, flags| -> Result<Place, Errno> {
-            let path = read_string(call, path)?;
-            let place = Place::at(call.thread, descriptor, &path, flags)?;
-            if is_waiting(listener, call) { Ok(place) } else { Err(Errno::SRCH) }
-        };
+        let place = |descriptor, path, flags| Place::named(listener, call, descriptor, path, flags);
         match call.number {
             libc::SYS_mknodat => node(call.thread, || place(a, b, NO_FOLLOW), low(c), d),
             libc::SYS_fchownat => self.give(call.thread, || place(a, b, e), low(c), low(d)),
