@@ -120,6 +120,22 @@ fn the_longest_out_of_use_goes_first_and_the_upper_step_before_the_lower() {
 }
 
 #[test]
+fn a_step_that_two_builds_share_keeps_what_the_younger_stands_on() {
+    // Whatever the order in which their records are read.
+    for (older, younger) in [("one", "other"), ("other", "one")] {
+        let made = Made::new();
+        let shared = made.layer("shared").0;
+        for (name, hours) in [(older, 8), (younger, 1)] {
+            let below = made.step(name, Parent::Scratch, made.layer(name).0, 9);
+            made.step("shared", Parent::Step(below), shared, hours);
+        }
+        let old = Limits { unused_for: Some(Duration::from_secs(5 * 3600)), ..Limits::default() };
+        assert_eq!(made.prune(&old), [older]);
+        made.is_sound();
+    }
+}
+
+#[test]
 fn what_images_need_stays_as_long_as_they_have_a_name() {
     let made = Made::new();
     let (base, own, other) = (made.layer("base"), made.layer("own"), made.layer("other"));

@@ -131,12 +131,24 @@ fn images(store: &Store, survey: &Survey, documents: &Documents) -> io::Result<V
     Ok(all.iter().filter_map(unit).collect())
 }
 
-/// The records of each step: those by history and by content that tell of the same layer are one unit.
+/// A record of a step.
+struct Known {
+    /// The place of its unit among all.
+    unit: usize,
+    /// It tells what it stands on.
+    is_by_history: bool,
+    used: SystemTime,
+    changed: SystemTime,
+    /// The key of the record that it stands on.
+    parent: Option<String>,
+}
+
+/// The records of each step: those by history and by content that tell of the same layer are one unit. Such a unit may
+/// stand on several others, so what stands below counts as used when the very record was that stands on it.
 fn steps(store: &Store, survey: &Survey) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
-    let mut below: Vec<Option<String>> = Vec::new();
     let mut by_line: HashMap<Vec<u8>, usize> = HashMap::new();
-    let mut by_key: HashMap<String, usize> = HashMap::new();
+    let mut records: BTreeMap<&str, Known> = BTreeMap::new();
     for (key, item) in survey.steps.iter().filter(|(key, _)| !key.starts_with(MARKER)) {
         let bytes = item.paths.first().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
         let line = bytes.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -146,39 +158,45 @@ fn steps(store: &Store, survey: &Survey) -> Vec<Unit> {
                 if key.starts_with(HOST) { "programs of this machine" } else { "a record that cannot be read" };
             let name = record.as_ref().map_or_else(|| unread.to_owned(), |record| record.text.clone());
             let mut unit = Unit::of(Kind::Step, name, item);
-            (unit.paths, unit.bytes) = (Vec::new(), 0);
+            (unit.paths, unit.bytes, unit.used) = (Vec::new(), 0, SystemTime::UNIX_EPOCH);
             if let Some(record) = record {
                 let blob = store.blob_of(&record.layer.diff_id).ok().flatten();
                 unit.needs.extend(blob.map(|blob| Object::Blob(blob.digest)));
                 unit.needs.insert(Object::Layer(record.layer.diff_id));
             }
             units.push(unit);
-            below.push(None);
             units.len() - 1
         });
         let unit = &mut units[at];
-        unit.used = unit.used.max(item.used);
         unit.changed = unit.changed.max(item.changed);
         unit.bytes += item.bytes;
         unit.paths.extend(item.paths.iter().cloned());
-        if let Some(Parent::Step(parent)) = Record::parent(&bytes) {
-            below[at] = Some(parent.hex());
-        }
-        by_key.insert(key.clone(), at);
+        let parent = match Record::parent(&bytes) {
+            Some(Parent::Step(parent)) => Some(parent.hex()),
+            _ => None,
+        };
+        let is_by_history = bytes.len() > line.len();
+        records.insert(key, Known { unit: at, is_by_history, used: item.used, changed: item.changed, parent });
     }
-    let below: Vec<Option<usize>> =
-        below.iter().map(|key| key.as_ref().and_then(|key| by_key.get(key)).copied()).collect();
-    for at in 0..units.len() {
-        let (used, changed) = (units[at].used, units[at].changed);
-        let (mut depth, mut next) = (0, below[at]);
+    // A hit by content is told of by history as well, and there alone it is known on what: other times do not count.
+    let told: BTreeSet<usize> =
+        records.values().filter(|record| record.is_by_history).map(|record| record.unit).collect();
+    for record in records.values().filter(|record| record.is_by_history || !told.contains(&record.unit)) {
+        let unit = &mut units[record.unit];
+        unit.used = unit.used.max(record.used);
+    }
+    let below = |record: &Known| record.parent.as_deref().and_then(|key| records.get(key));
+    for record in records.values() {
+        let (mut depth, mut next) = (0, below(record));
         // Records that lead in a circle are damaged, and still must end.
-        while let Some(parent) = next.filter(|_| depth <= units.len()) {
-            let lower = &mut units[parent];
-            lower.used = lower.used.max(used);
-            lower.changed = lower.changed.max(changed);
-            (depth, next) = (depth + 1, below[parent]);
+        while let Some(lower) = next.filter(|_| depth <= records.len()) {
+            let unit = &mut units[lower.unit];
+            unit.used = unit.used.max(record.used);
+            unit.changed = unit.changed.max(record.changed);
+            (depth, next) = (depth + 1, below(lower));
         }
-        units[at].depth = depth;
+        let unit = &mut units[record.unit];
+        unit.depth = unit.depth.max(depth);
     }
     units
 }
