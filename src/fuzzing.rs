@@ -20,7 +20,7 @@ use crate::image::{Compression, DiffId, Digest, ImageConfig, Platform, Reference
 use crate::layer;
 use crate::lint::hadolint::{HadolintOptions, hadolint};
 use crate::lint::{self, CheckOptions, Subject};
-use crate::plan::{BaseError, Bases, CopyOp, CopySource, Found, ImageId, Op, Plan, PlanOptions, Unplanned, plan};
+use crate::plan::{BaseError, Bases, CopyOp, CopySource, Found, ImageId, Plan, PlanOptions, Unplanned, plan};
 use crate::rootfs::{File, Inode, Kind, Meta, RootFs, RootPath, Time};
 use crate::snapshot::TreeFiles;
 
@@ -51,9 +51,7 @@ pub fn planned(file: &Dockerfile) -> Result<Plan, Unplanned> {
 fn steps(plan: Plan) -> Vec<String> {
     let steps = plan.stages.into_iter().flat_map(|stage| stage.steps);
     let texts = steps.map(|mut step| {
-        if let Op::Copy(copy) = &mut step.op {
-            copy.spans.clear();
-        }
+        step.op.forget_places();
         format!("{:?} {:?}", step.created_by, step.op)
     });
     texts.collect()

@@ -20,7 +20,6 @@ pub(super) fn run(args: &DfArgs, around: Surroundings<'_>) -> Result<(), Failure
         ("Context indexes", "contexts", usage.contexts, usage.contexts.1),
         ("Downloads", "downloads", usage.downloads, usage.downloads.1),
         ("Git checkouts", "checkouts", usage.checkouts, usage.checkouts.1),
-        ("Downloads", "downloads", usage.downloads, usage.downloads.1),
     ];
     let text = match args.format {
         Format::Json => {

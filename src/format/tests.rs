@@ -4,9 +4,9 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::dockerfile::{Dockerfile, ItemKind, Layout, LayoutLine, Parsed, Span, generated, parse};
+use crate::dockerfile::{Dockerfile, ItemKind, Layout, LayoutLine, Parsed, generated, parse};
 use crate::image::{ImageConfig, Platform, Reference};
-use crate::plan::{BaseError, Bases, Found, ImageId, Op, PlanOptions, plan};
+use crate::plan::{BaseError, Bases, Found, ImageId, PlanOptions, plan};
 
 use super::format;
 
@@ -36,11 +36,7 @@ fn planned(file: &Dockerfile) -> String {
                 let of_stage = (&stage.name, &stage.base, &stage.platform, &stage.config, &stage.author);
                 let head = format!("{of_stage:?}");
                 let steps = stage.steps.iter_mut().map(|step| {
-                    match &mut step.op {
-                        Op::Copy(copy) => copy.spans.clear(),
-                        Op::Run(run) => run.mounts.iter_mut().for_each(|mount| mount.span = Span::default()),
-                        Op::Workdir(_) | Op::Meta(_) => {}
-                    }
+                    step.op.forget_places();
                     format!("{:?} {:?}", step.created_by, step.op)
                 });
                 std::iter::once(head).chain(steps)

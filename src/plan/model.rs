@@ -96,6 +96,18 @@ pub enum Op {
     Workdir(WorkdirOp),
 }
 
+#[cfg(any(test, fuzzing))]
+impl Op {
+    /// Forgets where in the file the parts of the operation stand, so that what is left is what it does.
+    pub fn forget_places(&mut self) {
+        match self {
+            Self::Copy(copy) => copy.spans.clear(),
+            Self::Run(run) => run.mounts.iter_mut().for_each(|mount| mount.span = Span::default()),
+            Self::Workdir(_) | Self::Meta(_) => {}
+        }
+    }
+}
+
 /// A step without a layer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MetaOp;
