@@ -9,6 +9,7 @@ mod command_line;
 mod copying;
 mod corpus;
 mod diagnostics;
+mod distribution;
 mod downloads;
 mod elsewhere;
 mod escapes;

@@ -105,7 +105,7 @@ fn a_transfer_over_a_bad_line_ends_well() {
     assert_eq!(sound(&store), 3);
 
     // An upload that breaks off goes on in chunks.
-    let wire = Wire::cutting(&registry.address, 7 << 20);
+    let wire = Wire::cutting(&registry.address, 5 << 20);
     let to = format!("{}/fourth/base:1", wire.address);
     fs::write(store.join("kiln/sources").join(layer_of(&good)), "").unwrap();
     let pushed = kit.kiln(&["push", "--store", text(&store), &from, &to]);
