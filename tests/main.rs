@@ -27,6 +27,7 @@ mod login;
 mod outputs;
 mod pinned;
 mod pinning;
+mod policy;
 mod push;
 mod rooms;
 mod round_trip;

@@ -91,13 +91,11 @@ const BASE_MIB: &str = "KILN_TEST_BASE_MIB";
 fn push_large_base(registry: &Registry) -> u64 {
     let mib: usize = std::env::var(BASE_MIB).map_or(8, |text| text.parse().unwrap());
     let mut base = Kit::new();
-    let mut dockerfile = "FROM scratch\n".to_owned();
     for number in 0..4 {
         // Each layer its own: not one blob four times.
-        base.file(&format!("big{number}"), &(format!("{number}") + &noise((mib << 20) / 4)));
-        dockerfile += &format!("COPY big{number} /\n");
+        base.file(&format!("big{number}"), &(number.to_string() + &noise((mib << 20) / 4)));
     }
-    base.dockerfile(&dockerfile);
+    base.dockerfile("FROM scratch\nCOPY big0 /\nCOPY big1 /\nCOPY big2 /\nCOPY big3 /\n");
     build(&base, &["-o", &format!("type=registry,compression=uncompressed,name={}/first/base:1", registry.address)]);
     (mib << 20) as u64
 }

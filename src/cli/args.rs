@@ -208,6 +208,11 @@ pub(super) struct BuildArgs {
     #[arg(long)]
     pub(super) locked: bool,
 
+    /// What images must be like: named by a digest, or signed; TOML, or a policy.json [env: KILN_POLICY] [default:
+    /// $XDG_CONFIG_HOME/kiln/policy.toml]
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub(super) policy: Option<PathBuf>,
+
     /// Fetch nothing: images and their layers have to be in the store
     #[arg(long)]
     pub(super) offline: bool,

@@ -27,6 +27,7 @@ mod options;
 mod out;
 mod password;
 mod pin;
+mod policy;
 mod progress;
 mod prune;
 mod pull;
