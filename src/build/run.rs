@@ -61,8 +61,10 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     let settings = settings(options, &plan, threads, sink);
     let outside = Outside::new(&resolver, &fetcher, &sources.context, threads, sink);
     let result = exec::execute(&plan, &outside, &store, &settings, sink, cancel);
-    // What a failed build has read need not be read again either.
-    outside.remember();
+    if result.is_err() {
+        // What a failed build has read need not be read again either.
+        exec::Inputs::remember(&outside);
+    }
     let built = result.map_err(|error| match error {
         // What fails after that may fail because of it.
         _ if cancel.is_set() => BuildError::Cancelled,

@@ -116,7 +116,7 @@ impl Unpacker {
         };
         let meta = entry.meta.clone();
         snapshot::set_meta(&self.on_disk(&path), &meta, matches!(kind, Kind::Symlink(_)))?;
-        self.tree.insert(&path, Inode { meta, kind }.into());
+        self.tree.insert(&path, Inode::new(meta, kind).into());
         Ok(())
     }
 
@@ -222,7 +222,7 @@ impl Unpacker {
             let Some(Node::Inode(inode)) = self.tree.get(&path) else { continue };
             let is_link = matches!(inode.kind, Kind::Symlink(_));
             snapshot::set_meta(&self.on_disk(&path), &meta, is_link)?;
-            changed.insert(Arc::as_ptr(&inode), Arc::new(Inode { meta, kind: inode.kind.clone() }));
+            changed.insert(Arc::as_ptr(&inode), Arc::new(Inode::new(meta, inode.kind.clone())));
             // Keeps the address from being used again.
             before.push(inode);
         }
