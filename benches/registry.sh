@@ -54,7 +54,7 @@ for _ in $(seq "$runs"); do
     cp -r pristine store
     timed 'push kiln' "$kiln" push --progress quiet --store store "$name"
     empty
-    timed 'push skopeo' skopeo copy -q --dest-tls-verify=false "oci:layout:$name" "docker://$name"
+    timed 'push skopeo' skopeo copy -q --dest-tls-verify=false oci:layout:1 "docker://$name"
     rm -rf pulled
     timed 'pull kiln' "$kiln" pull --progress quiet --store pulled "$name"
     rm -rf pulled
