@@ -172,17 +172,23 @@ impl Build<'_> {
             (Op::Workdir(op), _) => self.workdir(step, op, state)?,
             (Op::Copy(_) | Op::Meta(_), _) => Made { changes: Changes::default(), root: None, tree: None },
         };
-        let io = |error: io::Error| ExecError::io(step, "cannot put the new layer on the root filesystem", &error);
-        let root = match made.root {
-            Some(root) => root,
-            None => {
-                let mut root = state.root().map_err(io)?.clone();
-                root.apply(&made.changes).map_err(|path| io(io::Error::other(format!("{path} links to nothing"))))?;
-                root
+        // A step that looked at nothing below, such as a linked copy, leaves a base where it is.
+        let root = match (made.root, state.known_root().cloned()) {
+            (Some(root), _) => Some(root),
+            (None, None) => None,
+            (None, Some(mut root)) => {
+                root.apply(&made.changes).map_err(|path| {
+                    let cause = io::Error::other(format!("{path} links to nothing"));
+                    ExecError::io(step, "cannot put the new layer on the root filesystem", &cause)
+                })?;
+                Some(root)
             }
         };
         let layer = Layer::fresh(self.store, made.changes, made.tree);
-        let next = State::with_root(state, layer.clone(), Parent::Step(key), root);
+        let next = match root {
+            Some(root) => State::with_root(state, layer.clone(), Parent::Step(key), root),
+            None => State::on(state, layer.clone(), Parent::Step(key)),
+        };
         let created = self.settings.now;
         self.finisher.submit(Job {
             layer,
