@@ -4,21 +4,20 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use crate::cache::{Input, Key, Parent, Preimage, Record};
+use crate::cache::{Input, Parent, Preimage};
 use crate::copy::{self, Selection};
 use crate::plan::{BaseRef, ImageId, Op, Plan, Stage, Step, WorkdirOp};
 use crate::progress::{Event, Outcome, TaskId};
 use crate::rootfs::{Changes, RootFs, Time};
 use crate::share::Shared;
-use crate::store::LockGuard;
 
-use super::finish::{Exported, Job, content_parent};
+use super::finish::Job;
 use super::inputs::{Reads, whole};
 use super::layer::Layer;
 use super::run::WorkArea;
 use super::state::State;
 use super::tree::{Scratch, Tree};
-use super::{Build, ExecError, Packing, keys};
+use super::{Build, ExecError, keys};
 
 /// What is told of a step once its stage is done.
 #[derive(Clone, Copy, Debug)]
@@ -44,10 +43,10 @@ pub(super) struct Made {
 }
 
 /// A step's state afterwards, and where it came from.
-struct After {
-    state: Arc<State>,
-    created: i64,
-    cached: bool,
+pub(super) struct After {
+    pub(super) state: Arc<State>,
+    pub(super) created: i64,
+    pub(super) cached: bool,
 }
 
 impl Build<'_> {
@@ -217,60 +216,6 @@ impl Build<'_> {
         Ok(After { state: next, created, cached: false })
     }
 
-    /// What the cache has for a step; else the lock under which it is to be run.
-    fn cached(
-        &self,
-        stage: &Stage,
-        step: &Step,
-        state: &Arc<State>,
-        preimage: &Preimage,
-        key: &Key,
-        task: TaskId,
-    ) -> Result<Result<After, Option<LockGuard>>, ExecError> {
-        if self.runs_anew(stage, step) {
-            return Ok(Err(None));
-        }
-        if let Some(hit) = self.look_up(key, state, key) {
-            return Ok(Ok(hit));
-        }
-        if let Some(hit) = self.shared_hit(key, state, preimage, task) {
-            return Ok(Ok(hit));
-        }
-        // A step that another build is just running is worth waiting for.
-        let name = format!("step-{}", key.hex());
-        let failed = |error: io::Error| ExecError::io(step, "cannot lock the step", &error);
-        let lock = self.store.lock(&name).map_err(failed)?;
-        let mut hit = self.look_up(key, state, key);
-        let has_seen = || self.shared.is_some_and(|shared| shared.has_seen(&preimage.marker_key()));
-        if hit.is_none() && (self.store.has_step(&preimage.marker()) || has_seen()) {
-            let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
-            let by_content = preimage.with_parent(content_parent(preimage, state).map_err(failed)?);
-            let content_key = by_content.key();
-            hit = self.look_up(&content_key, state, key);
-            if hit.is_some() {
-                self.alias(&content_key, key, preimage);
-            } else {
-                hit = self.shared_hit(&content_key, state, preimage, task);
-            }
-            if hit.is_some() {
-                let text = "starts from the same files as before: nothing to do".to_owned();
-                self.sink.event(Event::Note { task, text });
-            }
-        }
-        Ok(match hit {
-            Some(hit) => Ok(hit),
-            None => Err(Some(lock)),
-        })
-    }
-
-    /// NC-1, NC-2, NC-4.
-    fn runs_anew(&self, stage: &Stage, step: &Step) -> bool {
-        let settings = self.settings;
-        let asked =
-            settings.no_cache || settings.no_cache_filter.iter().any(|name| name.eq_ignore_ascii_case(&stage.name));
-        asked && !matches!(step.op, Op::Workdir(_))
-    }
-
     fn preimage(&self, stage: &Stage, step: &Step, state: &State, mut reads: Reads) -> Result<Preimage, ExecError> {
         let parent = state.key.clone();
         if let Some(clamp) = self.settings.clamp {
@@ -284,49 +229,6 @@ impl Build<'_> {
             Op::Workdir(op) => keys::workdir(&stage.platform, parent, op, self.plan.epoch, inputs),
             Op::Meta(_) => Preimage::new(stage.platform.to_string(), parent, String::new(), inputs),
         })
-    }
-
-    /// A record under the key of `wanted` whose layer the store still holds.
-    fn look_up(&self, wanted: &Key, state: &Arc<State>, by_history: &Key) -> Option<After> {
-        let record = Record::from_line(&self.store.step_head(&wanted.hex()).ok()??)?;
-        if !self.store.holds_layer(&record.layer.diff_id) {
-            return None;
-        }
-        let layer = Layer::recorded(self.store, record.layer);
-        let state = State::on(state, layer, Parent::Step(*by_history));
-        Some(After { state, created: record.created, cached: true })
-    }
-
-    /// What the shared cache knows under the key of `wanted`. No byte of the layer has come yet.
-    fn shared_hit(&self, wanted: &Key, state: &Arc<State>, preimage: &Preimage, task: TaskId) -> Option<After> {
-        let hit = self.shared?.look_up(wanted, preimage)?;
-        self.sink.event(Event::Note { task, text: format!("from the cache at {}", hit.place()) });
-        let record = hit.record().clone();
-        let is_here = self.store.holds_layer(&record.layer.diff_id);
-        let layer = if is_here { Layer::recorded(self.store, record.layer) } else { Layer::shared(self.store, hit) };
-        let state = State::on(state, layer, Parent::Step(preimage.key()));
-        Some(After { state, created: record.created, cached: true })
-    }
-
-    /// How a step goes to the shared cache, if any export wants it.
-    fn exported_as(&self, key: &Key, is_in_image: bool) -> Option<Exported> {
-        let wishes = self.shared?.wanted_by(key, is_in_image)?;
-        let usual = self.settings.packing;
-        let packing = Packing {
-            compression: wishes.compression.unwrap_or(usual.compression),
-            level: if wishes.compression.is_some() { wishes.level } else { wishes.level.or(usual.level) },
-            threads: usual.threads,
-        };
-        Some(Exported { is_in_image, packing, is_strict: wishes.force_compression })
-    }
-
-    /// Lets a later build hit by history what this one hit by content.
-    fn alias(&self, by_content: &Key, by_history: &Key, preimage: &Preimage) {
-        let line = self.store.step_head(&by_content.hex()).ok().flatten();
-        if let Some(record) = line.and_then(|line| Record::from_line(&line)) {
-            // A cache that cannot be written costs time later, not the build now.
-            let _best_effort = self.store.write_step(&by_history.hex(), |out| record.write(Some(preimage), out));
-        }
     }
 
     fn copy(

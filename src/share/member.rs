@@ -20,6 +20,9 @@ use super::{Kind, ObjectName, PATIENCE, Place, STALL, ShareError};
 /// Failures in a row after which a place is left out.
 const FAILURES: u32 = 2;
 
+/// What a blob that the place does not give is to whoever reads it.
+const NOT_GIVEN: io::ErrorKind = io::ErrorKind::NotConnected;
+
 /// A place that this build uses.
 pub(super) struct Member {
     place: Arc<dyn Place>,
@@ -114,23 +117,21 @@ impl Member {
     pub(super) fn open(&self, blob: &Descriptor) -> io::Result<Box<dyn Read + Send>> {
         let wanted = blob.clone();
         let opened = self.ask(move |place| place.open_blob(&wanted));
-        let gone = || io::Error::other(format!("the cache at {} does not give it", self.name));
+        let gone = || io::Error::new(NOT_GIVEN, self.fault().unwrap_or("it does not give it").to_owned());
         Ok(Box::new(Watched::new(opened.ok_or_else(gone)?, self.cancel.clone())?))
     }
 
     /// No layer of that name is taken from here any more.
-    pub(super) fn lose(&self, layer: &DiffId, step: &str, why: &dyn fmt::Display) {
-        if self.cancel.is_set() || !self.lock_lost().insert(*layer) {
+    pub(super) fn lose(&self, layer: &DiffId, step: &str, why: &io::Error) {
+        if self.cancel.is_set() || !self.lock_lost().insert(*layer) || self.is_out() {
             return;
         }
-        if !self.is_out() {
-            let text = format!(
-                "the cache at {} has no good layer for `{}`: {why}; it is made anew",
-                self.name,
-                first_line(step)
-            );
-            self.sink.event(Event::Warning(text));
-            self.count(&ShareError::Damaged { what: "a layer".to_owned(), reason: why.to_string() });
+        let step = step.lines().next().unwrap_or_default();
+        let text = format!("the cache at {} has no good layer for `{step}`: {why}; it is made anew", self.name);
+        self.sink.event(Event::Warning(text));
+        // One that was not given has been counted.
+        if why.kind() != NOT_GIVEN {
+            self.count(&ShareError::Damaged { what: format!("the layer of `{step}`"), reason: why.to_string() });
         }
     }
 
@@ -195,8 +196,4 @@ fn chain(error: &ShareError) -> String {
         cause = error.source();
     }
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
 }

@@ -80,9 +80,21 @@ impl Registry {
         self.client.push_manifest(name, &manifest, &bytes).map_err(failed)
     }
 
+    /// Nobody's image is overwritten with a cache, whatever records it holds.
+    fn refuse_foreign(&self, name: &Reference) -> Result<(), ShareError> {
+        match self.client.resolve(name) {
+            Ok(found) if Artifact::object_in(&found.bytes).is_none() => {
+                Err(ShareError::Foreign { what: "there is something else than a cache under its name".to_owned() })
+            }
+            Ok(_) | Err(registry::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// What stands under the cache's name, where that is no cache: the records in an image, if there are any.
     fn foreign(&self, manifest: &[u8]) -> Result<Option<Vec<u8>>, ShareError> {
-        let something = || ShareError::Foreign { what: format!("{} holds something else than a cache", self.name) };
+        let something =
+            || ShareError::Foreign { what: "there is something else than a cache under its name".to_owned() };
         let manifest = match Document::from_json(manifest).map_err(|_| something())? {
             Document::Manifest(manifest) => manifest,
             Document::Index(index) => {
@@ -136,7 +148,11 @@ impl Place for Registry {
     }
 
     fn write(&self, name: &ObjectName, bytes: &[u8], keeps: &[Descriptor]) -> Result<(), ShareError> {
-        self.put(&self.object(name)?, &Artifact::new(bytes, keeps))
+        let object = self.object(name)?;
+        if name.kind() == Kind::Index {
+            self.refuse_foreign(&object)?;
+        }
+        self.put(&object, &Artifact::new(bytes, keeps))
     }
 
     /// Registries know no conditional write: whoever is in there a moment later has it.

@@ -178,7 +178,7 @@ impl Shared {
     }
 
     /// A blob could not be had when it was needed: if it was one of a hit, the layer is lost.
-    pub fn lose_blob(&self, blob: &Digest, why: &dyn std::fmt::Display) {
+    pub fn lose_blob(&self, blob: &Digest, why: &io::Error) {
         let taken: Vec<Hit> = self.lock_taken().iter().map(|(hit, _)| hit.clone()).collect();
         taken.iter().filter(|hit| hit.blob().digest == *blob).for_each(|hit| hit.lose(why));
     }
