@@ -5,7 +5,11 @@
 //! ever waited for without end: what a place cannot give in time costs a step that runs, not a build that fails.
 
 mod error;
+mod object;
 mod place;
+mod setting;
 
 pub use error::ShareError;
+pub use object::{azblob, gcs, s3};
 pub use place::{Kind, MAX_OBJECT, ObjectName, PATIENCE, Place, STALL};
+pub use setting::{SettingError, Settings};
