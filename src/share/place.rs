@@ -7,7 +7,7 @@ use crate::registry::{Content, Told};
 
 use super::ShareError;
 
-/// Bytes of the largest object. Lists of layers with very many files come near it.
+/// Bytes of the largest object: preimages of steps that copy very many files come near it.
 pub const MAX_OBJECT: u64 = 64 << 20;
 /// How long one question for an object may take, with all tries.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,12 +58,8 @@ pub trait Place: Send + Sync + fmt::Debug {
 pub enum Kind {
     /// What a step gave, by its key.
     Step,
-    /// The entries of a layer, by its `diff_id`.
-    List,
-    /// All steps that the place knows, in short.
+    /// All steps that the place knows, in short, and what was in cache mounts. There is one, of the id `main`.
     Index,
-    /// What was in a cache mount, by the mount's id.
-    Mount,
     /// Who is just running a step, by its key.
     Claim,
 }
@@ -84,6 +80,11 @@ impl ObjectName {
         Self { kind, id: if plain { id.to_owned() } else { Digest::of(id.as_bytes()).hex() } }
     }
 
+    /// The one index of a place.
+    pub fn index() -> Self {
+        Self { kind: Kind::Index, id: "main".to_owned() }
+    }
+
     /// What it is.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -100,9 +101,7 @@ impl Kind {
     pub fn directory(self) -> &'static str {
         match self {
             Self::Step => "steps",
-            Self::List => "lists",
             Self::Index => "index",
-            Self::Mount => "mounts",
             Self::Claim => "claims",
         }
     }
@@ -123,9 +122,9 @@ mod tests {
         let key = "0123abcd".repeat(8);
         assert_eq!(ObjectName::new(Kind::Step, &key).to_string(), format!("steps/{key}"));
         for odd in ["", "../../etc", "A", "a/b", &"x".repeat(101)] {
-            let name = ObjectName::new(Kind::Mount, odd);
-            assert!(name.id().len() == 64 && name.to_string().starts_with("mounts/"), "{odd}: {name}");
+            let name = ObjectName::new(Kind::Claim, odd);
+            assert!(name.id().len() == 64 && name.to_string().starts_with("claims/"), "{odd}: {name}");
         }
-        assert_ne!(ObjectName::new(Kind::Mount, "A"), ObjectName::new(Kind::Mount, "B"));
+        assert_ne!(ObjectName::new(Kind::Claim, "A"), ObjectName::new(Kind::Claim, "B"));
     }
 }
