@@ -32,6 +32,7 @@ mod round_trip;
 mod rules;
 mod run_flags;
 mod secrets;
+mod sharing;
 mod standard_input;
 mod stopped;
 mod store_safety;

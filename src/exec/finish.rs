@@ -5,14 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::cache::{Parent, Preimage, Record};
+use crate::cache::{LayerRecord, Parent, Preimage, Record};
+use crate::share::{Finished, Shared};
 use crate::store::{LockGuard, Store};
 
 use super::layer::{Layer, Packing};
 use super::state::State;
 
-/// What is left to do for a step that has run.
+/// What is left to do for a step that is done.
 pub(super) struct Job {
+    /// It has run: the store does not know of it.
+    pub(super) has_run: bool,
     pub(super) layer: Layer,
     /// The state it ran on.
     pub(super) below: Arc<State>,
@@ -22,8 +25,23 @@ pub(super) struct Job {
     pub(super) created: i64,
     /// By which other builds wait that want the same step.
     pub(super) lock: Option<LockGuard>,
-    /// Set when the layer is part of the image to be written.
+    /// Set when the layer is wanted as a blob: it is part of the image to be written, or is exported.
     pub(super) packing: Option<Packing>,
+    /// Set when it goes to the shared cache.
+    pub(super) export: Option<Exported>,
+    /// It is to stand in the image's config.
+    pub(super) inline: bool,
+}
+
+/// How a step goes to the shared cache.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exported {
+    /// Its layer ends in the image.
+    pub(super) is_in_image: bool,
+    /// How the layer is to be compressed.
+    pub(super) packing: Packing,
+    /// One that is compressed otherwise will not do.
+    pub(super) is_strict: bool,
 }
 
 /// A queue of jobs, worked on in order.
@@ -31,14 +49,19 @@ pub(super) struct Finisher(Sender<Job>);
 
 impl Finisher {
     /// Runs `build` with `threads` workers beside it, and returns when all jobs are done.
-    pub(super) fn beside<T>(threads: usize, store: &Store, build: impl FnOnce(&Self) -> T) -> (T, Option<io::Error>) {
+    pub(super) fn beside<T>(
+        threads: usize,
+        store: &Store,
+        shared: Option<&Shared>,
+        build: impl FnOnce(&Self) -> T,
+    ) -> (T, Option<io::Error>) {
         let (jobs, queue) = unbounded();
         let failed = Mutex::new(None);
         let result = std::thread::scope(|scope| {
             for _ in 0..threads.max(1) {
                 let queue = queue.clone();
                 let failed = &failed;
-                scope.spawn(move || work(&queue, failed, store));
+                scope.spawn(move || work(&queue, failed, store, shared));
             }
             let finisher = Self(jobs);
             build(&finisher)
@@ -55,25 +78,47 @@ impl Finisher {
 }
 
 /// A worker: ends when the finisher is gone and the queue is empty.
-fn work(queue: &Receiver<Job>, failed: &Mutex<Option<io::Error>>, store: &Store) {
+fn work(queue: &Receiver<Job>, failed: &Mutex<Option<io::Error>>, store: &Store, shared: Option<&Shared>) {
     for job in queue {
-        if let Err(error) = job.finish(store) {
+        if let Err(error) = job.finish(store, shared) {
             failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
     }
 }
 
 impl Job {
-    fn finish(self, store: &Store) -> io::Result<()> {
+    fn finish(mut self, store: &Store, shared: Option<&Shared>) -> io::Result<()> {
+        if !self.has_run {
+            if let Some(shared) = shared {
+                // What cannot be exported is told of by whoever does not have it: the build does not need it.
+                let _best_effort = self.layer.record().and_then(|layer| self.export(shared, layer));
+            }
+            return Ok(());
+        }
         let layer = self.layer.finish(self.packing)?;
-        let record = Record { text: self.text, created: self.created, layer };
-        let by_history = self.preimage;
-        let by_content = by_history.with_parent(content_parent(&by_history, &self.below)?);
-        store.write_step(&by_history.key().hex(), |out| record.write(Some(&by_history), out))?;
+        let record = Record { text: self.text.clone(), created: self.created, layer: layer.clone() };
+        let by_history = &self.preimage;
+        let by_content = by_history.with_parent(content_parent(by_history, &self.below)?);
+        store.write_step(&by_history.key().hex(), |out| record.write(Some(by_history), out))?;
         // What is to be told of a miss stands in the other one.
         store.write_step(&by_content.key().hex(), |out| record.write(None, out))?;
-        store.put_step(&marker(&by_content), b"")?;
-        drop(self.lock);
+        store.put_step(&by_content.marker(), b"")?;
+        drop(self.lock.take());
+        if let Some(shared) = shared {
+            self.export(shared, layer)?;
+        }
+        Ok(())
+    }
+
+    fn export(&self, shared: &Shared, layer: LayerRecord) -> io::Result<()> {
+        let record = Record { text: self.text.clone(), created: self.created, layer };
+        let content = content_parent(&self.preimage, &self.below)?;
+        if self.inline {
+            shared.put_inline(&self.preimage, &content, record.clone());
+        }
+        let Some(how) = self.export else { return Ok(()) };
+        let blob = if how.is_strict { self.layer.blob(how.packing)? } else { self.layer.any_blob(how.packing)? };
+        shared.export(&Finished { preimage: self.preimage.clone(), content, record, blob }, how.is_in_image);
         Ok(())
     }
 }
@@ -81,10 +126,4 @@ impl Job {
 /// The parent of a step's key by content: waits until the layers below are packed.
 pub(super) fn content_parent(preimage: &Preimage, below: &State) -> io::Result<Parent> {
     Ok(if preimage.parent == Parent::Independent { Parent::Independent } else { Parent::Content(below.content()?) })
-}
-
-/// Stands in the store once this step has run on any state. Without it no key by content can hit, and the packing of
-/// the step before need not be waited for.
-pub(super) fn marker(preimage: &Preimage) -> String {
-    format!("seen-{}", preimage.with_parent(Parent::Scratch).key().hex())
 }

@@ -9,15 +9,16 @@ use crate::copy::{self, Selection};
 use crate::plan::{BaseRef, ImageId, Op, Plan, Stage, Step, WorkdirOp};
 use crate::progress::{Event, Outcome, TaskId};
 use crate::rootfs::{Changes, RootFs, Time};
+use crate::share::Shared;
 use crate::store::LockGuard;
 
-use super::finish::{Job, content_parent, marker};
+use super::finish::{Exported, Job, content_parent};
 use super::inputs::{Reads, whole};
 use super::layer::Layer;
 use super::run::WorkArea;
 use super::state::State;
 use super::tree::{Scratch, Tree};
-use super::{Build, ExecError, keys};
+use super::{Build, ExecError, Packing, keys};
 
 /// What is told of a step once its stage is done.
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +133,18 @@ impl Build<'_> {
         let state = State::with_root(&below, layer.clone(), Parent::Step(key), root);
         let packing = self.settings.blobs.then_some(self.settings.packing);
         let (text, created) = (format!("FROM {name}"), self.settings.now);
-        self.finisher.submit(Job { layer, below, preimage, text, created, lock: None, packing });
+        self.finisher.submit(Job {
+            has_run: true,
+            layer,
+            below,
+            preimage,
+            text,
+            created,
+            lock: None,
+            packing,
+            export: None,
+            inline: false,
+        });
         Ok(state)
     }
 
@@ -152,8 +164,26 @@ impl Build<'_> {
         let reads = self.key_inputs(step, state, sources.as_ref())?;
         let preimage = self.preimage(stage, step, state, reads)?;
         let key = preimage.key();
+        let export = self.exported_as(&key, self.exported[index]);
+        let inline = self.exported[index] && self.shared.is_some_and(Shared::is_inline);
         let lock = match self.cached(stage, step, state, &preimage, &key, task)? {
-            Ok(hit) => return Ok(hit),
+            Ok(hit) => {
+                if let Some(layer) = hit.state.own_layer().filter(|_| export.is_some() || inline) {
+                    self.finisher.submit(Job {
+                        has_run: false,
+                        layer,
+                        below: Arc::clone(state),
+                        preimage,
+                        text: step.text.clone(),
+                        created: hit.created,
+                        lock: None,
+                        packing: None,
+                        export,
+                        inline,
+                    });
+                }
+                return Ok(hit);
+            }
             Err(lock) => lock,
         };
         let made = match (&step.op, sources) {
@@ -171,14 +201,18 @@ impl Build<'_> {
         let layer = Layer::fresh(self.store, made.changes, made.tree);
         let next = State::with_root(state, layer.clone(), Parent::Step(key), root);
         let created = self.settings.now;
+        let in_image = (self.exported[index] && self.settings.blobs).then_some(self.settings.packing);
         self.finisher.submit(Job {
+            has_run: true,
             layer,
             below: Arc::clone(state),
             preimage,
             text: step.text.clone(),
             created,
             lock,
-            packing: (self.exported[index] && self.settings.blobs).then_some(self.settings.packing),
+            packing: in_image.or(export.map(|export| export.packing)),
+            export,
+            inline,
         });
         Ok(After { state: next, created, cached: false })
     }
@@ -199,18 +233,26 @@ impl Build<'_> {
         if let Some(hit) = self.look_up(key, state, key) {
             return Ok(Ok(hit));
         }
+        if let Some(hit) = self.shared_hit(key, state, preimage, task) {
+            return Ok(Ok(hit));
+        }
         // A step that another build is just running is worth waiting for.
         let name = format!("step-{}", key.hex());
         let failed = |error: io::Error| ExecError::io(step, "cannot lock the step", &error);
         let lock = self.store.lock(&name).map_err(failed)?;
         let mut hit = self.look_up(key, state, key);
-        if hit.is_none() && self.store.has_step(&marker(preimage)) {
+        let has_seen = || self.shared.is_some_and(|shared| shared.has_seen(&preimage.marker_key()));
+        if hit.is_none() && (self.store.has_step(&preimage.marker()) || has_seen()) {
             let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
             let by_content = preimage.with_parent(content_parent(preimage, state).map_err(failed)?);
             let content_key = by_content.key();
             hit = self.look_up(&content_key, state, key);
             if hit.is_some() {
                 self.alias(&content_key, key, preimage);
+            } else {
+                hit = self.shared_hit(&content_key, state, preimage, task);
+            }
+            if hit.is_some() {
                 let text = "starts from the same files as before: nothing to do".to_owned();
                 self.sink.event(Event::Note { task, text });
             }
@@ -253,6 +295,29 @@ impl Build<'_> {
         let layer = Layer::recorded(self.store, record.layer);
         let state = State::on(state, layer, Parent::Step(*by_history));
         Some(After { state, created: record.created, cached: true })
+    }
+
+    /// What the shared cache knows under the key of `wanted`. No byte of the layer has come yet.
+    fn shared_hit(&self, wanted: &Key, state: &Arc<State>, preimage: &Preimage, task: TaskId) -> Option<After> {
+        let hit = self.shared?.look_up(wanted, preimage)?;
+        self.sink.event(Event::Note { task, text: format!("from the cache at {}", hit.place()) });
+        let record = hit.record().clone();
+        let is_here = self.store.holds_layer(&record.layer.diff_id);
+        let layer = if is_here { Layer::recorded(self.store, record.layer) } else { Layer::shared(self.store, hit) };
+        let state = State::on(state, layer, Parent::Step(preimage.key()));
+        Some(After { state, created: record.created, cached: true })
+    }
+
+    /// How a step goes to the shared cache, if any export wants it.
+    fn exported_as(&self, key: &Key, is_in_image: bool) -> Option<Exported> {
+        let wishes = self.shared?.wanted_by(key, is_in_image)?;
+        let usual = self.settings.packing;
+        let packing = Packing {
+            compression: wishes.compression.unwrap_or(usual.compression),
+            level: if wishes.compression.is_some() { wishes.level } else { wishes.level.or(usual.level) },
+            threads: usual.threads,
+        };
+        Some(Exported { is_in_image, packing, is_strict: wishes.force_compression })
     }
 
     /// Lets a later build hit by history what this one hit by content.

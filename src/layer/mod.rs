@@ -10,7 +10,7 @@ mod read;
 
 pub use compress::Compressor;
 pub use pack::{Packed, pack};
-pub use read::unpack;
+pub use read::{check, unpack};
 
 use std::io::{self, Write};
 

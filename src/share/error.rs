@@ -34,6 +34,12 @@ pub enum ShareError {
         /// What is wrong with it.
         reason: String,
     },
+    /// There is something else of that name, which must not be overwritten.
+    #[error("{what}")]
+    Foreign {
+        /// What it is.
+        what: String,
+    },
     /// The user has stopped the build.
     #[error("the build was stopped")]
     Cancelled,
@@ -48,6 +54,7 @@ impl ShareError {
             Self::Failed(_) => "see what it says of it itself",
             Self::Slow { .. } => "check the network to it, or leave it out",
             Self::TooLarge { .. } | Self::Damaged { .. } => "export the cache anew, or leave it out",
+            Self::Foreign { .. } => "name a place of its own for the cache",
             Self::Cancelled => "start the build again",
         }
     }
