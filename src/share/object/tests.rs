@@ -90,7 +90,7 @@ fn of_several_names_the_first_that_has_it_is_read() {
 #[test]
 fn an_object_that_is_too_large_is_not_read() {
     let place = bucket("a");
-    let name = ObjectName::new(Kind::List, "l");
+    let name = ObjectName::index();
     place.write(&name, &vec![0; usize::try_from(MAX_OBJECT).unwrap() + 1], &[]).unwrap();
     assert!(matches!(place.read(&name), Err(ShareError::TooLarge { .. })));
 }
