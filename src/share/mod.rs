@@ -4,29 +4,40 @@
 //! A [`Place`] holds small objects by name, and blobs by digest. It is never trusted: whoever reads checks what came. Nor is it
 //! ever waited for without end: what a place cannot give in time costs a step that runs, not a build that fails.
 
+mod actions;
 mod artifact;
+mod claims;
 mod entry;
 mod error;
 mod export;
 mod hit;
+mod http;
 mod index;
 mod inline;
 mod local;
 mod member;
 mod mounts;
+mod object;
 mod place;
 mod registry;
 mod seal;
+mod setting;
 mod shared;
 mod spec;
 mod watch;
+mod web;
 
+pub use actions::gha;
+pub use claims::{Claims, Guard, Outcome};
 pub use error::ShareError;
 pub use export::{Finished, Mode, Wishes};
 pub use hit::Hit;
+pub use http::http;
 pub use local::Local;
+pub use object::{azblob, gcs, s3};
 pub use place::{Kind, MAX_OBJECT, ObjectName, PATIENCE, Place, STALL};
 pub use registry::Registry;
+pub use setting::{SettingError, Settings};
 pub use shared::{Shared, Wanted};
 pub use spec::{ExportSpec, Location, SpecError};
 
