@@ -9,7 +9,7 @@ use crate::copy::{self, Selection};
 use crate::plan::{BaseRef, ImageId, Op, Plan, Stage, Step, WorkdirOp};
 use crate::progress::{Event, Outcome, TaskId};
 use crate::rootfs::{Changes, RootFs, Time};
-use crate::share::Shared;
+use crate::share::{Claimed, Guard, Hit, Shared};
 use crate::store::LockGuard;
 
 use super::finish::{Exported, Job, content_parent};
@@ -48,6 +48,13 @@ struct After {
     state: Arc<State>,
     created: i64,
     cached: bool,
+}
+
+/// What keeps others from running a step that is about to be run: builds on the same store, and runners that share a cache.
+#[derive(Default)]
+struct Turn {
+    lock: Option<LockGuard>,
+    claim: Option<Arc<Guard>>,
 }
 
 impl Build<'_> {
@@ -141,6 +148,7 @@ impl Build<'_> {
             text,
             created,
             lock: None,
+            claim: None,
             packing,
             export: None,
             inline: false,
@@ -166,7 +174,7 @@ impl Build<'_> {
         let key = preimage.key();
         let export = self.exported_as(&key, self.exported[index]);
         let inline = self.exported[index] && self.shared.is_some_and(Shared::is_inline);
-        let lock = match self.cached(stage, step, state, &preimage, &key, task)? {
+        let Turn { lock, claim } = match self.cached(stage, step, state, &preimage, &key, task)? {
             Ok(hit) => {
                 if let Some(layer) = hit.state.own_layer().filter(|_| export.is_some() || inline) {
                     self.finisher.submit(Job {
@@ -177,6 +185,7 @@ impl Build<'_> {
                         text: step.text.clone(),
                         created: hit.created,
                         lock: None,
+                        claim: None,
                         packing: None,
                         export,
                         inline,
@@ -184,7 +193,7 @@ impl Build<'_> {
                 }
                 return Ok(hit);
             }
-            Err(lock) => lock,
+            Err(turn) => turn,
         };
         let made = match (&step.op, sources) {
             (Op::Run(op), _) => self.run(step, op, state, area, task)?,
@@ -210,6 +219,7 @@ impl Build<'_> {
             text: step.text.clone(),
             created,
             lock,
+            claim,
             packing: in_image.or(export.map(|export| export.packing)),
             export,
             inline,
@@ -217,7 +227,7 @@ impl Build<'_> {
         Ok(After { state: next, created, cached: false })
     }
 
-    /// What the cache has for a step; else the lock under which it is to be run.
+    /// What the cache has for a step; else what keeps others from running it as well.
     fn cached(
         &self,
         stage: &Stage,
@@ -226,9 +236,9 @@ impl Build<'_> {
         preimage: &Preimage,
         key: &Key,
         task: TaskId,
-    ) -> Result<Result<After, Option<LockGuard>>, ExecError> {
+    ) -> Result<Result<After, Turn>, ExecError> {
         if self.runs_anew(stage, step) {
-            return Ok(Err(None));
+            return Ok(Err(Turn::default()));
         }
         if let Some(hit) = self.look_up(key, state, key) {
             return Ok(Ok(hit));
@@ -257,10 +267,18 @@ impl Build<'_> {
                 self.sink.event(Event::Note { task, text });
             }
         }
-        Ok(match hit {
-            Some(hit) => Ok(hit),
-            None => Err(Some(lock)),
-        })
+        if let Some(hit) = hit {
+            return Ok(Ok(hit));
+        }
+        let mut claim = None;
+        if let Some(shared) = self.shared {
+            let text = "another runner is just doing this: waiting for it".to_owned();
+            match shared.claim(key, preimage, &mut || self.sink.event(Event::Note { task, text: text.clone() })) {
+                Claimed::Hit(hit) => return Ok(Ok(self.taken(hit, state, preimage, task))),
+                Claimed::Mine(guard) => claim = guard,
+            }
+        }
+        Ok(Err(Turn { lock: Some(lock), claim }))
     }
 
     /// NC-1, NC-2, NC-4.
@@ -300,12 +318,16 @@ impl Build<'_> {
     /// What the shared cache knows under the key of `wanted`. No byte of the layer has come yet.
     fn shared_hit(&self, wanted: &Key, state: &Arc<State>, preimage: &Preimage, task: TaskId) -> Option<After> {
         let hit = self.shared?.look_up(wanted, preimage)?;
+        Some(self.taken(hit, state, preimage, task))
+    }
+
+    fn taken(&self, hit: Hit, state: &Arc<State>, preimage: &Preimage, task: TaskId) -> After {
         self.sink.event(Event::Note { task, text: format!("from the cache at {}", hit.place()) });
         let record = hit.record().clone();
         let is_here = self.store.holds_layer(&record.layer.diff_id);
         let layer = if is_here { Layer::recorded(self.store, record.layer) } else { Layer::shared(self.store, hit) };
         let state = State::on(state, layer, Parent::Step(preimage.key()));
-        Some(After { state, created: record.created, cached: true })
+        After { state, created: record.created, cached: true }
     }
 
     /// How a step goes to the shared cache, if any export wants it.

@@ -18,7 +18,7 @@ use crate::store::Store;
 use super::entry::{Entry, LIST};
 use super::index::Index;
 use super::member::Member;
-use super::{ObjectName, ShareError, mounts};
+use super::{Guard, ObjectName, ShareError, mounts};
 
 /// Steps that are sent at once.
 const WORKERS: usize = 4;
@@ -67,6 +67,8 @@ pub struct Finished {
     pub record: Record,
     /// The layer's blob, in the store.
     pub blob: Descriptor,
+    /// Keeps other runners from running it until it is there.
+    pub claim: Option<Arc<Guard>>,
 }
 
 /// One export on its way.
@@ -119,6 +121,11 @@ impl Export {
             export.start();
         }
         export
+    }
+
+    /// Whether it gives every step to that place as soon as it is done.
+    pub(super) fn gives_at_once_to(&self, member: &Arc<Member>) -> bool {
+        self.wishes.mode == Mode::Max && Arc::ptr_eq(&self.shared.member, member)
     }
 
     /// Whether a step is to be handed over with [`Export::take`].

@@ -87,6 +87,19 @@ impl Member {
         self.ask(move |place| place.read(&name)?.map(|sealed| Entry::from_object(&key, &sealed)).transpose()).flatten()
     }
 
+    /// The place itself, for whoever judges what comes of it with [`Member::judge`].
+    pub(super) fn place(&self) -> Arc<dyn Place> {
+        Arc::clone(&self.place)
+    }
+
+    /// The entry under `key` that others may just have written, and whose layer is not known to be lost. A damaged one is none.
+    pub(super) fn latest(&self, key: &Key) -> Result<Option<Entry>, ShareError> {
+        let (place, name) = (self.place(), ObjectName::new(Kind::Step, &key.hex()));
+        let read = watched(&self.cancel, PATIENCE, None, move || place.read(&name))?;
+        let entry = read.and_then(|sealed| Entry::from_object(key, &sealed).ok());
+        Ok(entry.filter(|entry| !self.has_lost(&entry.record.layer.diff_id)))
+    }
+
     /// Asks the place something; `None` when it fails, which has been told by then.
     pub(super) fn ask<T: Send + 'static>(
         &self,
@@ -143,7 +156,8 @@ impl Member {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn judge<T>(&self, result: Result<T, ShareError>) -> Option<T> {
+    /// `None` when something failed, which is told and counted.
+    pub(super) fn judge<T>(&self, result: Result<T, ShareError>) -> Option<T> {
         match result {
             Ok(value) => {
                 self.failures.store(0, Ordering::SeqCst);
