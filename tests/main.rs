@@ -35,6 +35,7 @@ mod secrets;
 mod sharing;
 mod sharing_fleet;
 mod sharing_object;
+mod sharing_registry;
 mod standard_input;
 mod stopped;
 mod store_safety;

@@ -123,3 +123,126 @@ fn cx_1_steps_hit_by_what_they_stand_on() {
     assert_eq!(second.steps(), (1, 2), "{}", second.log);
     assert!(second.log.contains("starts from the same files as before"), "{}", second.log);
 }
+
+#[test]
+fn cx_3_layers_are_compressed_as_asked_and_the_image_is_the_same() {
+    let Some(one) = machine() else { return };
+    let dir = one.path("cache");
+    let first = build(&one, &["--cache-to", &to(&dir, ",mode=max,compression=zstd,force-compression=true")]);
+    let gzip = |path: &std::path::PathBuf| fs::read(path).unwrap().starts_with(&[0x1f, 0x8b]);
+    assert!(!blobs(&dir).iter().any(gzip), "a layer in gzip");
+    let two = machine().unwrap();
+    let second = build(&two, &["--cache-from", &from(&dir)]);
+    assert_eq!((second.steps(), second.image), ((0, 5), first.image), "{}", second.log);
+}
+
+#[test]
+fn cx_4_a_directory_is_an_image_layout_and_can_be_reset() {
+    let Some(mut one) = machine() else { return };
+    let dir = one.path("cache");
+    build(&one, &["--cache-to", &to(&dir, ",tag=x")]);
+    let index: serde_json::Value = serde_json::from_slice(&fs::read(dir.join("index.json")).unwrap()).unwrap();
+    assert_eq!(index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"], "x");
+    let pinned = format!("{},digest={}", from(&dir), index["manifests"][0]["digest"].as_str().unwrap());
+    one.file("last", "other");
+    build(&one, &["--cache-to", &to(&dir, ",tag=x")]);
+    let two = machine().unwrap();
+    let second = build(&two, &["--cache-from", &pinned]);
+    assert_eq!(second.steps(), (2, 3), "what a digest names is what it was: {}", second.log);
+    let all = blobs(&dir).len();
+    one.file("last", "third");
+    build(&one, &["--cache-to", &to(&dir, ",tag=x,reset=true")]);
+    assert!(blobs(&dir).len() <= all + 2, "older manifests and indexes are gone");
+    let missing = build(&two, &["--cache-from", &from(&two.path("nowhere"))]);
+    assert!(missing.log.contains("there is none yet"), "{}", missing.log);
+}
+
+#[test]
+fn what_is_damaged_in_a_place_is_not_used() {
+    let Some(one) = machine() else { return };
+    let dir = one.path("cache");
+    build(&one, &["--cache-to", &to(&dir, ",mode=max")]);
+    let index = fs::read_dir(dir.join("kiln")).unwrap().next().unwrap().unwrap().path().join("index/main");
+    let good = fs::read(&index).unwrap();
+    let step = fs::read_dir(index.parent().unwrap().with_file_name("steps")).unwrap().next().unwrap().unwrap().path();
+    let mut flipped = good.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for (row, bytes, word) in [
+        ("another object", fs::read(step).unwrap(), "it is another object"),
+        ("cut short", good[..good.len() / 2].to_vec(), "its bytes have changed"),
+        ("flipped", flipped, "its bytes have changed"),
+        ("nonsense", b"nonsense".to_vec(), "it is none of kiln's"),
+    ] {
+        fs::write(&index, bytes).unwrap();
+        let built = build(&machine().unwrap(), &["--cache-from", &from(&dir)]);
+        assert!(built.steps() == (5, 0) && built.log.contains(word), "{row}: {}", built.log);
+    }
+    fs::write(&index, &good).unwrap();
+    // A list that is cut short: the layer itself tells.
+    for list in blobs(&dir).iter().filter(|path| fs::read(path).unwrap().starts_with(&[0x28, 0xb5, 0x2f, 0xfd])) {
+        let bytes = fs::read(list).unwrap();
+        fs::write(list, &bytes[..bytes.len() / 2]).unwrap();
+    }
+    let built = build(&machine().unwrap(), &["--cache-from", &from(&dir)]);
+    assert_eq!(built.steps(), (0, 5), "{}", built.log);
+    assert!(!built.log.contains("warning"), "{}", built.log);
+}
+
+#[test]
+fn cm_3_cache_mounts_travel_where_it_is_asked_for() {
+    let Some(mut one) = machine() else { return };
+    let dir = one.path("cache");
+    let dockerfile = |word: &str| {
+        format!("FROM busybox\nRUN --mount=type=cache,target=/c echo {word} >> /c/words; cat /c/words > /seen\n")
+    };
+    one.dockerfile(&dockerfile("one"));
+    build(&one, &["--cache-to", &to(&dir, "")]);
+    let mut two = machine().unwrap();
+    two.dockerfile(&dockerfile("two"));
+    let seen = |kit: &Kit, flags: &[&str]| {
+        let files = kit.path("files");
+        let _absent = fs::remove_dir_all(&files);
+        let log = told(kit, &[flags, &["-o", &format!("type=local,dest={}", text(&files))]].concat()).log;
+        (fs::read_to_string(files.join("seen")).unwrap(), log)
+    };
+    assert_eq!(seen(&two, &["--cache-from", &from(&dir)]).0, "two\n", "not asked for");
+    build(&one, &["--cache-to", &to(&dir, ",mounts=true"), "--no-cache"]);
+    two.new_store();
+    let (words, log) = seen(&two, &["--cache-from", &from(&dir)]);
+    assert_eq!(words, "one\none\ntwo\n", "{log}");
+}
+
+#[test]
+fn cx_5_no_secret_travels() {
+    let Some(mut one) = machine() else { return };
+    let dir = one.path("cache");
+    one.env("WORD", "opensesame")
+        .dockerfile("FROM busybox\nRUN --mount=type=secret,id=w test \"$(cat /run/secrets/w)\"\n");
+    build(&one, &["--secret", "id=w,env=WORD", "--cache-to", &to(&dir, ",mode=max")]);
+    let mut seen = 0;
+    for entry in walkdir::WalkDir::new(&dir).into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file())
+    {
+        let bytes = fs::read(entry.path()).unwrap();
+        let start = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        for bytes in [&bytes[..], &bytes[start..]] {
+            let plain = zstd::decode_all(bytes).unwrap_or_else(|_| bytes.to_vec());
+            assert!(memchr::memmem::find(&plain, b"opensesame").is_none(), "{}", entry.path().display());
+            seen += usize::from(memchr::memmem::find(&plain, b"/run/secrets/w").is_some());
+        }
+    }
+    assert!(seen > 0, "the records were not read");
+}
+
+#[test]
+fn cx_1_wrong_values_are_told_before_anything_is_built() {
+    let kit = Kit::new();
+    for (flags, part) in [
+        (["--cache-to", "type=local,dest=c,mod=max"], "--cache-to: there is no option `mod` of type=local"),
+        (["--cache-from", "src=c"], "--cache-from: type required for"),
+        (["--cache-to", "type=tape,dest=c"], "unknown cache type `tape`"),
+    ] {
+        let output = kit.run(&flags);
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && log.contains(part), "{log}");
+    }
+}

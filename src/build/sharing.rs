@@ -1,5 +1,6 @@
 //! The shared cache of a build: opened, and what it has promised and not kept made up for.
 
+use std::io;
 use std::sync::Arc;
 
 use crate::progress::{Cancel, SharedSink};
@@ -46,7 +47,7 @@ pub(super) fn carry_out<T>(
         let Err(error) = &result else { break result };
         if let BuildError::Transfer(transfer::Error::Fetch { digest, .. } | transfer::Error::Missing { digest }) = error
         {
-            shared.lose_blob(digest, error);
+            shared.lose_blob(digest, &io::Error::other(error.to_string()));
         }
         if cancel.is_set() || !shared.has_lost_any() {
             break result;

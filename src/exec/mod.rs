@@ -10,6 +10,7 @@ mod inputs;
 mod kept;
 mod keys;
 mod layer;
+mod lookup;
 mod mounts;
 mod oddities;
 mod run;

@@ -4,21 +4,21 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use crate::cache::{Input, Key, Parent, Preimage, Record};
+use crate::cache::{Input, Parent, Preimage};
 use crate::copy::{self, Selection};
 use crate::plan::{BaseRef, ImageId, Op, Plan, Stage, Step, WorkdirOp};
 use crate::progress::{Event, Outcome, TaskId};
 use crate::rootfs::{Changes, RootFs, Time};
-use crate::share::{Claimed, Guard, Hit, Shared};
-use crate::store::LockGuard;
+use crate::share::Shared;
 
-use super::finish::{Exported, Job, content_parent};
+use super::finish::Job;
 use super::inputs::{Reads, whole};
 use super::layer::Layer;
+use super::lookup::Turn;
 use super::run::WorkArea;
 use super::state::State;
 use super::tree::{Scratch, Tree};
-use super::{Build, ExecError, Packing, keys};
+use super::{Build, ExecError, keys};
 
 /// What is told of a step once its stage is done.
 #[derive(Clone, Copy, Debug)]
@@ -44,17 +44,10 @@ pub(super) struct Made {
 }
 
 /// A step's state afterwards, and where it came from.
-struct After {
-    state: Arc<State>,
-    created: i64,
-    cached: bool,
-}
-
-/// What keeps others from running a step that is about to be run: builds on the same store, and runners that share a cache.
-#[derive(Default)]
-struct Turn {
-    lock: Option<LockGuard>,
-    claim: Option<Arc<Guard>>,
+pub(super) struct After {
+    pub(super) state: Arc<State>,
+    pub(super) created: i64,
+    pub(super) cached: bool,
 }
 
 impl Build<'_> {
@@ -172,9 +165,11 @@ impl Build<'_> {
         let reads = self.key_inputs(step, state, sources.as_ref())?;
         let preimage = self.preimage(stage, step, state, reads)?;
         let key = preimage.key();
-        let export = self.exported_as(&key, self.exported[index]);
         let inline = self.exported[index] && self.shared.is_some_and(Shared::is_inline);
-        let Turn { lock, claim } = match self.cached(stage, step, state, &preimage, &key, task)? {
+        let cached = self.cached(stage, step, state, &preimage, &key, task)?;
+        // Afterwards: another runner may have exported it meanwhile.
+        let export = self.exported_as(&key, self.exported[index]);
+        let Turn { lock, claim } = match cached {
             Ok(hit) => {
                 if let Some(layer) = hit.state.own_layer().filter(|_| export.is_some() || inline) {
                     self.finisher.submit(Job {
@@ -227,68 +222,6 @@ impl Build<'_> {
         Ok(After { state: next, created, cached: false })
     }
 
-    /// What the cache has for a step; else what keeps others from running it as well.
-    fn cached(
-        &self,
-        stage: &Stage,
-        step: &Step,
-        state: &Arc<State>,
-        preimage: &Preimage,
-        key: &Key,
-        task: TaskId,
-    ) -> Result<Result<After, Turn>, ExecError> {
-        if self.runs_anew(stage, step) {
-            return Ok(Err(Turn::default()));
-        }
-        if let Some(hit) = self.look_up(key, state, key) {
-            return Ok(Ok(hit));
-        }
-        if let Some(hit) = self.shared_hit(key, state, preimage, task) {
-            return Ok(Ok(hit));
-        }
-        // A step that another build is just running is worth waiting for.
-        let name = format!("step-{}", key.hex());
-        let failed = |error: io::Error| ExecError::io(step, "cannot lock the step", &error);
-        let lock = self.store.lock(&name).map_err(failed)?;
-        let mut hit = self.look_up(key, state, key);
-        let has_seen = || self.shared.is_some_and(|shared| shared.has_seen(&preimage.marker_key()));
-        if hit.is_none() && (self.store.has_step(&preimage.marker()) || has_seen()) {
-            let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
-            let by_content = preimage.with_parent(content_parent(preimage, state).map_err(failed)?);
-            let content_key = by_content.key();
-            hit = self.look_up(&content_key, state, key);
-            if hit.is_some() {
-                self.alias(&content_key, key, preimage);
-            } else {
-                hit = self.shared_hit(&content_key, state, preimage, task);
-            }
-            if hit.is_some() {
-                let text = "starts from the same files as before: nothing to do".to_owned();
-                self.sink.event(Event::Note { task, text });
-            }
-        }
-        if let Some(hit) = hit {
-            return Ok(Ok(hit));
-        }
-        let mut claim = None;
-        if let Some(shared) = self.shared {
-            let text = "another runner is just doing this: waiting for it".to_owned();
-            match shared.claim(key, preimage, &mut || self.sink.event(Event::Note { task, text: text.clone() })) {
-                Claimed::Hit(hit) => return Ok(Ok(self.taken(hit, state, preimage, task))),
-                Claimed::Mine(guard) => claim = guard,
-            }
-        }
-        Ok(Err(Turn { lock: Some(lock), claim }))
-    }
-
-    /// NC-1, NC-2, NC-4.
-    fn runs_anew(&self, stage: &Stage, step: &Step) -> bool {
-        let settings = self.settings;
-        let asked =
-            settings.no_cache || settings.no_cache_filter.iter().any(|name| name.eq_ignore_ascii_case(&stage.name));
-        asked && !matches!(step.op, Op::Workdir(_))
-    }
-
     fn preimage(&self, stage: &Stage, step: &Step, state: &State, mut reads: Reads) -> Result<Preimage, ExecError> {
         let parent = state.key.clone();
         if let Some(clamp) = self.settings.clamp {
@@ -302,53 +235,6 @@ impl Build<'_> {
             Op::Workdir(op) => keys::workdir(&stage.platform, parent, op, self.plan.epoch, inputs),
             Op::Meta(_) => Preimage::new(stage.platform.to_string(), parent, String::new(), inputs),
         })
-    }
-
-    /// A record under the key of `wanted` whose layer the store still holds.
-    fn look_up(&self, wanted: &Key, state: &Arc<State>, by_history: &Key) -> Option<After> {
-        let record = Record::from_line(&self.store.step_head(&wanted.hex()).ok()??)?;
-        if !self.store.holds_layer(&record.layer.diff_id) {
-            return None;
-        }
-        let layer = Layer::recorded(self.store, record.layer);
-        let state = State::on(state, layer, Parent::Step(*by_history));
-        Some(After { state, created: record.created, cached: true })
-    }
-
-    /// What the shared cache knows under the key of `wanted`. No byte of the layer has come yet.
-    fn shared_hit(&self, wanted: &Key, state: &Arc<State>, preimage: &Preimage, task: TaskId) -> Option<After> {
-        let hit = self.shared?.look_up(wanted, preimage)?;
-        Some(self.taken(hit, state, preimage, task))
-    }
-
-    fn taken(&self, hit: Hit, state: &Arc<State>, preimage: &Preimage, task: TaskId) -> After {
-        self.sink.event(Event::Note { task, text: format!("from the cache at {}", hit.place()) });
-        let record = hit.record().clone();
-        let is_here = self.store.holds_layer(&record.layer.diff_id);
-        let layer = if is_here { Layer::recorded(self.store, record.layer) } else { Layer::shared(self.store, hit) };
-        let state = State::on(state, layer, Parent::Step(preimage.key()));
-        After { state, created: record.created, cached: true }
-    }
-
-    /// How a step goes to the shared cache, if any export wants it.
-    fn exported_as(&self, key: &Key, is_in_image: bool) -> Option<Exported> {
-        let wishes = self.shared?.wanted_by(key, is_in_image)?;
-        let usual = self.settings.packing;
-        let packing = Packing {
-            compression: wishes.compression.unwrap_or(usual.compression),
-            level: if wishes.compression.is_some() { wishes.level } else { wishes.level.or(usual.level) },
-            threads: usual.threads,
-        };
-        Some(Exported { is_in_image, packing, is_strict: wishes.force_compression })
-    }
-
-    /// Lets a later build hit by history what this one hit by content.
-    fn alias(&self, by_content: &Key, by_history: &Key, preimage: &Preimage) {
-        let line = self.store.step_head(&by_content.hex()).ok().flatten();
-        if let Some(record) = line.and_then(|line| Record::from_line(&line)) {
-            // A cache that cannot be written costs time later, not the build now.
-            let _best_effort = self.store.write_step(&by_history.hex(), |out| record.write(Some(preimage), out));
-        }
     }
 
     fn copy(

@@ -33,10 +33,20 @@ pub(super) struct Entry {
     pub(super) record: Record,
     /// The layer's blob.
     pub(super) blob: Descriptor,
-    /// The layer's list.
-    pub(super) list: Option<Descriptor>,
+    /// The layer's list, compressed.
+    pub(super) list: Option<List>,
     /// When it was exported: seconds since 1970.
     pub(super) exported: i64,
+}
+
+/// Where the list of a layer is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum List {
+    /// Here, in base64.
+    Here(String),
+    /// In a blob.
+    Blob(Descriptor),
 }
 
 impl Entry {
@@ -46,7 +56,7 @@ impl Entry {
         below: &Parent,
         record: Record,
         blob: &Descriptor,
-        list: Option<Descriptor>,
+        list: Option<List>,
         exported: i64,
     ) -> Self {
         let below = match below {
@@ -79,14 +89,21 @@ impl Entry {
 
     /// The blobs it speaks of.
     pub(super) fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
-        std::iter::once(&self.blob).chain(&self.list)
+        let list = match &self.list {
+            Some(List::Blob(list)) => Some(list),
+            Some(List::Here(_)) | None => None,
+        };
+        std::iter::once(&self.blob).chain(list)
     }
 
     /// The entry as it may be used: `None` where this kiln cannot, or where no kiln has made it. Nothing in it leads anywhere
     /// but to the place it came from.
     pub(super) fn checked(mut self) -> Option<Self> {
         let record = &self.record;
-        let is_list = |list: &Descriptor| list.media_type == MediaType::Other(LIST.to_owned()) && list.size <= MAX_LIST;
+        let is_list = |list: &List| match list {
+            List::Here(text) => text.len() <= MAX_TEXT,
+            List::Blob(list) => list.media_type == MediaType::Other(LIST.to_owned()) && list.size <= MAX_LIST,
+        };
         let good = self.step.is_current()
             && matches!(self.blob.media_type, MediaType::Layer(..))
             && self.blob.size <= MAX_LAYER
@@ -94,28 +111,28 @@ impl Entry {
             && TIMES.contains(&record.created)
             && record.text.len() <= MAX_TEXT
             && self.list.as_ref().is_none_or(is_list);
-        for blob in std::iter::once(&mut self.blob).chain(&mut self.list) {
+        let list = match &mut self.list {
+            Some(List::Blob(list)) => Some(list),
+            Some(List::Here(_)) | None => None,
+        };
+        for blob in std::iter::once(&mut self.blob).chain(list) {
             *blob = Descriptor::new(blob.media_type.clone(), blob.digest, blob.size);
         }
         good.then_some(self)
     }
 
-    /// The object of the entry under `key`: with `preimage`, unless it is too long to travel, or without.
-    pub(super) fn to_object(
-        &self,
-        key: &Key,
-        preimage: Option<&Preimage>,
-    ) -> Result<(ObjectName, Vec<u8>), ShareError> {
+    /// The object of the entry, with `preimage` unless it is too long to travel.
+    pub(super) fn to_object(&self, preimage: &Preimage) -> Result<(ObjectName, Vec<u8>), ShareError> {
         let failed = |error: serde_json::Error| ShareError::Failed(Box::new(error));
         let mut plain = serde_json::to_vec(self).map_err(failed)?;
         plain.push(b'\n');
         let end = plain.len();
         let mut short = Short(plain);
-        if preimage.is_some_and(|preimage| serde_json::to_writer(&mut short, preimage).is_err()) {
+        if serde_json::to_writer(&mut short, preimage).is_err() {
             short.0.truncate(end);
         }
         let plain = short.0;
-        let name = ObjectName::new(Kind::Step, &key.hex());
+        let name = ObjectName::new(Kind::Step, &self.key().hex());
         let sealed = seal(&name, &plain)?;
         Ok((name, sealed))
     }
@@ -128,7 +145,7 @@ impl Entry {
         let line = plain.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let entry: Self = serde_json::from_slice(line).map_err(|_| damaged("it is no record of a step"))?;
         let entry = entry.checked().ok_or_else(|| damaged("it is no record of a step"))?;
-        if entry.key() == *key || entry.content_key() == *key { Ok(entry) } else { Err(damaged("it has another key")) }
+        if entry.key() == *key { Ok(entry) } else { Err(damaged("it has another key")) }
     }
 }
 
@@ -167,16 +184,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn cx_1_an_entry_is_read_under_both_its_keys_and_no_other() {
+    fn cx_1_an_entry_is_read_under_its_key_and_no_other() {
         let (entry, preimage) = sample("RUN a");
         assert_eq!(entry.key(), preimage.key());
         assert_eq!(entry.content_key(), preimage.with_parent(Parent::Content("below".into())).key());
-        for key in [entry.key(), entry.content_key()] {
-            let (_, object) = entry.to_object(&key, Some(&preimage)).unwrap();
-            assert_eq!(Entry::from_object(&key, &object).unwrap(), entry);
-        }
+        let (_, object) = entry.to_object(&preimage).unwrap();
+        assert_eq!(Entry::from_object(&entry.key(), &object).unwrap(), entry);
         let other = sample("RUN b").0.key();
-        let (_, lie) = entry.to_object(&other, None).unwrap();
+        let lie = seal(&ObjectName::new(Kind::Step, &other.hex()), &serde_json::to_vec(&entry).unwrap()).unwrap();
         assert!(Entry::from_object(&other, &lie).unwrap_err().to_string().contains("another key"));
     }
 
@@ -192,7 +207,7 @@ pub(super) mod tests {
             ("a huge blob", changed(|entry| entry.blob.size = u64::MAX)),
             ("a huge layer", changed(|entry| entry.record.layer.size = 1 << 60)),
             ("no time", changed(|entry| entry.record.created = i64::MAX)),
-            ("a list that is none", changed(|entry| entry.list = Some(entry.blob.clone()))),
+            ("a list that is none", changed(|entry| entry.list = Some(List::Blob(entry.blob.clone())))),
         ] {
             assert_eq!(entry, None, "{row}");
         }

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::cache::{Key, Parent, Preimage, Record};
@@ -15,7 +17,7 @@ use crate::progress::{Cancel, Outcome, Tasks};
 use crate::registry::Content;
 use crate::store::Store;
 
-use super::entry::{Entry, LIST};
+use super::entry::{Entry, LIST, List};
 use super::index::Index;
 use super::member::Member;
 use super::{Guard, ObjectName, ShareError, mounts};
@@ -26,6 +28,8 @@ const WORKERS: usize = 4;
 const REFRESH: Duration = Duration::from_secs(5);
 /// How often the index is written anew when another runner has overwritten it at the same moment.
 const MERGES: u32 = 4;
+/// Bytes of a list that stands in the entry.
+const SMALL_LIST: usize = 4 << 10;
 /// Bytes of a list once it is no longer compressed.
 const MAX_LIST: u64 = 1 << 30;
 
@@ -89,6 +93,8 @@ struct Shared {
     /// What has been sent, and is not in the index yet.
     fresh: Mutex<Index>,
     refreshed: Mutex<Instant>,
+    /// Steps that could not be sent.
+    failed: Mutex<Vec<Finished>>,
     steps: AtomicUsize,
     blobs: AtomicUsize,
     bytes: AtomicU64,
@@ -112,6 +118,7 @@ impl Export {
             now,
             fresh: Mutex::default(),
             refreshed: Mutex::new(Instant::now()),
+            failed: Mutex::default(),
             steps: AtomicUsize::new(0),
             blobs: AtomicUsize::new(0),
             bytes: AtomicU64::new(0),
@@ -133,7 +140,7 @@ impl Export {
         let shared = &self.shared;
         (is_in_image || self.wishes.mode == Mode::Max)
             && !shared.member.is_out()
-            && shared.member.index(&shared.tasks).entry(key).is_none()
+            && !shared.member.knows(key, &shared.tasks)
     }
 
     /// Sends a step: at once with [`Mode::Max`], else when the build is done.
@@ -152,7 +159,9 @@ impl Export {
                     if shared.cancel.is_set() {
                         return;
                     }
-                    shared.send(&step);
+                    if shared.send(&step).is_none() {
+                        lock(&shared.failed).push(step);
+                    }
                     shared.refresh();
                 }
             };
@@ -161,10 +170,10 @@ impl Export {
         }
     }
 
-    /// Sends what is left, and the index. A build that has `failed` gives what it has given already, and its name.
-    pub(super) fn finish(&self, failed: bool, mounts: &BTreeSet<String>) -> Result<(), String> {
+    /// Sends what is left, and the index. A build that has failed gives what it has given already, and its name.
+    pub(super) fn finish(&self, has_failed: bool, mounts: &BTreeSet<String>) -> Result<(), String> {
         *lock(&self.queue) = None;
-        if failed && self.wishes.mode == Mode::Min {
+        if has_failed && self.wishes.mode == Mode::Min {
             return Ok(());
         }
         if lock(&self.workers).is_empty() {
@@ -176,6 +185,9 @@ impl Export {
         for worker in workers {
             let _ended = worker.join();
         }
+        // What failed may have failed of something that has passed.
+        let again = std::mem::take(&mut *lock(&shared.failed));
+        let failed = again.iter().filter(|step| shared.send(step).is_none()).count();
         for id in mounts {
             shared.send_mount(id);
         }
@@ -183,11 +195,14 @@ impl Export {
         let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         let (steps, blobs, bytes) = (count(&shared.steps), count(&shared.blobs), shared.bytes.load(Ordering::Relaxed));
         task.note(format!("{steps} steps, {blobs} blobs of {bytes} bytes sent"));
-        let failed = shared.member.is_out() || !lock(&shared.fresh).entries.is_empty();
-        task.ends(if failed { Outcome::Failed } else { Outcome::Done });
+        if failed > 0 {
+            task.note(format!("{failed} steps could not be sent: {}", shared.member.fault().unwrap_or_default()));
+        }
+        let is_incomplete = failed > 0 || shared.member.is_out() || !lock(&shared.fresh).entries.is_empty();
+        task.ends(if is_incomplete { Outcome::Failed } else { Outcome::Done });
         drop(task);
         match shared.member.fault() {
-            Some(fault) if failed && self.wishes.must_succeed => {
+            Some(fault) if is_incomplete && self.wishes.must_succeed => {
                 Err(format!("cannot export the cache to {}: {fault}", shared.member.name()))
             }
             _ => Ok(()),
@@ -206,11 +221,9 @@ impl Shared {
         };
         let (step_brief, record) = (step.preimage.brief(), step.record.clone());
         let entry = Entry::new(step_brief, &step.content, record, &step.blob, list, self.now);
-        let (key, content_key) = (entry.key(), entry.content_key());
-        self.write(&entry, &key, Some(&step.preimage))?;
-        if content_key != key {
-            self.write(&entry, &content_key, None)?;
-        }
+        let (name, sealed) = entry.to_object(&step.preimage).ok()?;
+        let keeps: Vec<Descriptor> = entry.blobs().cloned().collect();
+        self.member.ask(move |place| place.write(&name, &sealed, &keeps))?;
         lock(&self.fresh).entries.push(entry);
         self.steps.fetch_add(1, Ordering::Relaxed);
         Some(())
@@ -226,17 +239,15 @@ impl Shared {
         Some(())
     }
 
-    fn write(&self, entry: &Entry, key: &Key, preimage: Option<&Preimage>) -> Option<()> {
-        let (name, sealed) = entry.to_object(key, preimage).ok()?;
-        let keeps: Vec<Descriptor> = entry.blobs().cloned().collect();
-        self.member.ask(move |place| place.write(&name, &sealed, &keeps))
-    }
-
-    fn send_list(&self, list: &[u8]) -> Option<Descriptor> {
+    /// A small list travels in the entry.
+    fn send_list(&self, list: &[u8]) -> Option<List> {
         let packed = zstd::encode_all(list, 3).ok()?;
+        if packed.len() <= SMALL_LIST {
+            return Some(List::Here(STANDARD.encode(packed)));
+        }
         let blob = Descriptor::of(MediaType::Other(LIST.to_owned()), &packed);
         self.sent(&blob, self.member.send(&blob, Bytes(packed))?);
-        Some(blob)
+        Some(List::Blob(blob))
     }
 
     fn send_blob(&self, blob: &Descriptor, digest: Digest) -> Option<()> {

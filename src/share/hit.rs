@@ -5,12 +5,16 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::cache::Record;
-use crate::image::Descriptor;
+use crate::image::{Descriptor, Digest};
 use crate::progress::{Outcome, Tasks};
 use crate::store::BlobSource;
 
-use super::entry::Entry;
+use super::entry::{Entry, List};
+use super::export::unpack_list;
 use super::member::Member;
 
 /// A step that a place knows. Nothing of its layer has been fetched yet; clones are the same hit.
@@ -47,19 +51,25 @@ impl Hit {
     pub fn list(&self) -> Option<Vec<u8>> {
         let list = self.entry.list.as_ref()?;
         let read = || -> io::Result<Vec<u8>> {
-            let mut packed = Vec::new();
-            self.member.open(list)?.take(list.size + 1).read_to_end(&mut packed)?;
-            if crate::image::Digest::of(&packed) != list.digest {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "its list is damaged"));
-            }
-            super::export::unpack_list(&packed)
+            let packed = match list {
+                List::Here(text) => STANDARD.decode(text).map_err(io::Error::other)?,
+                List::Blob(list) => {
+                    let mut packed = Vec::new();
+                    self.member.open(list)?.take(list.size + 1).read_to_end(&mut packed)?;
+                    if Digest::of(&packed) != list.digest {
+                        return Err(io::Error::new(io::ErrorKind::InvalidData, "its list is damaged"));
+                    }
+                    packed
+                }
+            };
+            unpack_list(&packed)
         };
         // Without it the layer itself is read, which tells the same.
         read().ok()
     }
 
     /// The layer is not to be had from there, or is not what was promised: the build that fails of it is begun again without.
-    pub fn lose(&self, why: &dyn fmt::Display) {
+    pub fn lose(&self, why: &io::Error) {
         self.member.lose(&self.entry.record.layer.diff_id, &self.entry.record.text, why);
         self.lost.store(true, Ordering::SeqCst);
     }

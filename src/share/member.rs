@@ -1,6 +1,6 @@
 //! A place as one build sees it: asked with patience that ends, and left out for the rest of the build once it fails.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
 use std::fmt;
 use std::io::{self, Read};
@@ -20,6 +20,9 @@ use super::{Kind, ObjectName, PATIENCE, Place, STALL, ShareError};
 /// Failures in a row after which a place is left out.
 const FAILURES: u32 = 2;
 
+/// What a blob that the place does not give is to whoever reads it.
+const NOT_GIVEN: io::ErrorKind = io::ErrorKind::NotConnected;
+
 /// A place that this build uses.
 pub(super) struct Member {
     place: Arc<dyn Place>,
@@ -31,6 +34,8 @@ pub(super) struct Member {
     /// What went wrong first.
     fault: OnceLock<String>,
     index: OnceLock<Known>,
+    /// Steps that others have done since the index was read.
+    later: Mutex<HashMap<Key, DiffId>>,
     /// Layers that turned out not to be had from here.
     lost: Mutex<HashSet<DiffId>>,
 }
@@ -39,7 +44,8 @@ impl Member {
     pub(super) fn new(place: Arc<dyn Place>, sink: SharedSink, cancel: Cancel) -> Self {
         let name = place.name();
         let (failures, is_out, fault) = (AtomicU32::new(0), AtomicBool::new(false), OnceLock::new());
-        Self { place, name, sink, cancel, failures, is_out, fault, index: OnceLock::new(), lost: Mutex::default() }
+        let (index, later, lost) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        Self { place, name, sink, cancel, failures, is_out, fault, index, later, lost }
     }
 
     /// Where it is, for messages.
@@ -97,7 +103,22 @@ impl Member {
         let (place, name) = (self.place(), ObjectName::new(Kind::Step, &key.hex()));
         let read = watched(&self.cancel, PATIENCE, None, move || place.read(&name))?;
         let entry = read.and_then(|sealed| Entry::from_object(key, &sealed).ok());
-        Ok(entry.filter(|entry| !self.has_lost(&entry.record.layer.diff_id)))
+        let entry = entry.filter(|entry| !self.has_lost(&entry.record.layer.diff_id));
+        if let Some(entry) = &entry {
+            self.lock_later().insert(*key, entry.record.layer.diff_id);
+        }
+        Ok(entry)
+    }
+
+    /// Whether the place has a step and its layer, as far as this build knows.
+    pub(super) fn knows(&self, key: &Key, tasks: &Tasks) -> bool {
+        let in_index = self.index(tasks).entry(key).map(|entry| entry.record.layer.diff_id);
+        let known = in_index.or_else(|| self.lock_later().get(key).copied());
+        known.is_some_and(|layer| !self.has_lost(&layer))
+    }
+
+    fn lock_later(&self) -> std::sync::MutexGuard<'_, HashMap<Key, DiffId>> {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the place something; `None` when it fails, which has been told by then.
@@ -127,23 +148,21 @@ impl Member {
     pub(super) fn open(&self, blob: &Descriptor) -> io::Result<Box<dyn Read + Send>> {
         let wanted = blob.clone();
         let opened = self.ask(move |place| place.open_blob(&wanted));
-        let gone = || io::Error::other(format!("the cache at {} does not give it", self.name));
+        let gone = || io::Error::new(NOT_GIVEN, self.fault().unwrap_or("it does not give it").to_owned());
         Ok(Box::new(Watched::new(opened.ok_or_else(gone)?, self.cancel.clone())?))
     }
 
     /// No layer of that name is taken from here any more.
-    pub(super) fn lose(&self, layer: &DiffId, step: &str, why: &dyn fmt::Display) {
-        if self.cancel.is_set() || !self.lock_lost().insert(*layer) {
+    pub(super) fn lose(&self, layer: &DiffId, step: &str, why: &io::Error) {
+        if self.cancel.is_set() || !self.lock_lost().insert(*layer) || self.is_out() {
             return;
         }
-        if !self.is_out() {
-            let text = format!(
-                "the cache at {} has no good layer for `{}`: {why}; it is made anew",
-                self.name,
-                first_line(step)
-            );
-            self.sink.event(Event::Warning(text));
-            self.count(&ShareError::Damaged { what: "a layer".to_owned(), reason: why.to_string() });
+        let step = step.lines().next().unwrap_or_default();
+        let text = format!("the cache at {} has no good layer for `{step}`: {why}; it is made anew", self.name);
+        self.sink.event(Event::Warning(text));
+        // One that was not given has been counted.
+        if why.kind() != NOT_GIVEN {
+            self.count(&ShareError::Damaged { what: format!("the layer of `{step}`"), reason: why.to_string() });
         }
     }
 
@@ -209,8 +228,4 @@ fn chain(error: &ShareError) -> String {
         cause = error.source();
     }
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::image::{Descriptor, Digest, Document, ImageConfig, MediaType, Platform, Reference};
 use crate::registry::{self, Content, Told};
@@ -16,7 +16,8 @@ use super::{Kind, MAX_OBJECT, ObjectName, Place, ShareError, inline};
 /// Characters of the cache's own tag in the tags of its objects: a tag has at most 128.
 const LONGEST_TAG: usize = 100;
 /// How long who creates an object waits before it looks who has won.
-const SETTLE: Duration = Duration::from_millis(60);
+const SETTLE: Duration = Duration::from_millis(100);
+const LONGEST_SETTLE: Duration = Duration::from_secs(2);
 
 /// A repository.
 pub struct Registry {
@@ -80,9 +81,21 @@ impl Registry {
         self.client.push_manifest(name, &manifest, &bytes).map_err(failed)
     }
 
+    /// Nobody's image is overwritten with a cache, whatever records it holds.
+    fn refuse_foreign(&self, name: &Reference) -> Result<(), ShareError> {
+        match self.client.resolve(name) {
+            Ok(found) if Artifact::object_in(&found.bytes).is_none() => {
+                Err(ShareError::Foreign { what: "there is something else than a cache under its name".to_owned() })
+            }
+            Ok(_) | Err(registry::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// What stands under the cache's name, where that is no cache: the records in an image, if there are any.
     fn foreign(&self, manifest: &[u8]) -> Result<Option<Vec<u8>>, ShareError> {
-        let something = || ShareError::Foreign { what: format!("{} holds something else than a cache", self.name) };
+        let something =
+            || ShareError::Foreign { what: "there is something else than a cache under its name".to_owned() };
         let manifest = match Document::from_json(manifest).map_err(|_| something())? {
             Document::Manifest(manifest) => manifest,
             Document::Index(index) => {
@@ -136,16 +149,26 @@ impl Place for Registry {
     }
 
     fn write(&self, name: &ObjectName, bytes: &[u8], keeps: &[Descriptor]) -> Result<(), ShareError> {
-        self.put(&self.object(name)?, &Artifact::new(bytes, keeps))
+        let object = self.object(name)?;
+        if name.kind() == Kind::Index {
+            self.refuse_foreign(&object)?;
+        }
+        self.put(&object, &Artifact::new(bytes, keeps))
     }
 
-    /// Registries know no conditional write: whoever is in there a moment later has it.
+    /// Registries know no conditional write: whoever is in there a moment later has it. The moment is longer than others may
+    /// need between their look and their write, where they are about as slow as this one.
     fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<bool, ShareError> {
+        let (object, artifact) = (self.object(name)?, Artifact::new(bytes, &[]));
+        for blob in artifact.own_blobs() {
+            self.push_small(blob)?;
+        }
+        let began = Instant::now();
         if self.read(name)?.is_some() {
             return Ok(false);
         }
-        self.write(name, bytes, &[])?;
-        std::thread::sleep(SETTLE);
+        self.put(&object, &artifact)?;
+        std::thread::sleep(SETTLE.max(began.elapsed() * 3).min(LONGEST_SETTLE));
         Ok(self.read(name)?.as_deref() == Some(bytes))
     }
 

@@ -122,7 +122,9 @@ impl Shared {
     /// The same, asked now: for what other runners may have done since this build began.
     pub fn look_up_now(&self, key: &Key, preimage: &Preimage) -> Option<Hit> {
         self.imports.iter().find_map(|member| {
-            if member.index(&self.tasks).len() == 0 {
+            // Where steps are claimed it is asked for then.
+            let is_claimed = self.claims.as_ref().is_some_and(|(claimed, _)| Arc::ptr_eq(claimed, member));
+            if is_claimed || member.index(&self.tasks).len() == 0 {
                 return None;
             }
             let entry = Arc::new(member.read_entry(key)?);
@@ -213,7 +215,7 @@ impl Shared {
     }
 
     /// A blob could not be had when it was needed: if it was one of a hit, the layer is lost.
-    pub fn lose_blob(&self, blob: &Digest, why: &dyn std::fmt::Display) {
+    pub fn lose_blob(&self, blob: &Digest, why: &io::Error) {
         let taken: Vec<Hit> = self.lock_taken().iter().map(|(hit, _)| hit.clone()).collect();
         taken.iter().filter(|hit| hit.blob().digest == *blob).for_each(|hit| hit.lose(why));
     }
