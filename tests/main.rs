@@ -33,6 +33,7 @@ mod rules;
 mod run_flags;
 mod secrets;
 mod sharing;
+mod sharing_fleet;
 mod sharing_object;
 mod sharing_registry;
 mod standard_input;

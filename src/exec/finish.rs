@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::cache::{LayerRecord, Parent, Preimage, Record};
-use crate::share::{Finished, Shared};
+use crate::share::{Finished, Guard, Shared};
 use crate::store::{LockGuard, Store};
 
 use super::layer::{Layer, Packing};
@@ -25,6 +25,8 @@ pub(super) struct Job {
     pub(super) created: i64,
     /// By which other builds wait that want the same step.
     pub(super) lock: Option<LockGuard>,
+    /// By which other runners wait, until the step is in the shared cache.
+    pub(super) claim: Option<Arc<Guard>>,
     /// Set when the layer is wanted as a blob: it is part of the image to be written, or is exported.
     pub(super) packing: Option<Packing>,
     /// Set when it goes to the shared cache.
@@ -118,7 +120,8 @@ impl Job {
         }
         let Some(how) = self.export else { return Ok(()) };
         let blob = if how.is_strict { self.layer.blob(how.packing)? } else { self.layer.any_blob(how.packing)? };
-        shared.export(&Finished { preimage: self.preimage.clone(), content, record, blob }, how.is_in_image);
+        let (preimage, claim) = (self.preimage.clone(), self.claim.clone());
+        shared.export(&Finished { preimage, content, record, blob, claim }, how.is_in_image);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cache::{Key, Parent, Preimage, Record};
 use crate::plan::{Op, Stage, Step};
 use crate::progress::{Event, TaskId};
-use crate::share::Hit;
+use crate::share::{Claimed, Guard, Hit};
 use crate::store::LockGuard;
 
 use super::finish::{Exported, content_parent};
@@ -15,8 +15,15 @@ use super::stage::After;
 use super::state::State;
 use super::{Build, ExecError};
 
+/// What keeps others from running a step that is about to be run: builds on the same store, and runners that share a cache.
+#[derive(Default)]
+pub(super) struct Turn {
+    pub(super) lock: Option<LockGuard>,
+    pub(super) claim: Option<Arc<Guard>>,
+}
+
 impl Build<'_> {
-    /// What the cache has for a step; else the lock under which it is to be run.
+    /// What the cache has for a step; else what keeps others from running it as well.
     pub(super) fn cached(
         &self,
         stage: &Stage,
@@ -25,9 +32,9 @@ impl Build<'_> {
         preimage: &Preimage,
         key: &Key,
         task: TaskId,
-    ) -> Result<Result<After, Option<LockGuard>>, ExecError> {
+    ) -> Result<Result<After, Turn>, ExecError> {
         if self.runs_anew(stage, step) {
-            return Ok(Err(None));
+            return Ok(Err(Turn::default()));
         }
         if let Some(hit) = self.look_up(key, state, key) {
             return Ok(Ok(hit));
@@ -61,10 +68,18 @@ impl Build<'_> {
             let found = self.shared.and_then(|shared| shared.look_up_now(key, preimage));
             hit = found.map(|found| self.hit_of(found, state, preimage, task));
         }
-        Ok(match hit {
-            Some(hit) => Ok(hit),
-            None => Err(Some(lock)),
-        })
+        if let Some(hit) = hit {
+            return Ok(Ok(hit));
+        }
+        let mut claim = None;
+        if let Some(shared) = self.shared {
+            let text = "another runner is just doing this: waiting for it".to_owned();
+            match shared.claim(key, preimage, &mut || self.sink.event(Event::Note { task, text: text.clone() })) {
+                Claimed::Hit(hit) => return Ok(Ok(self.hit_of(hit, state, preimage, task))),
+                Claimed::Mine(guard) => claim = guard,
+            }
+        }
+        Ok(Err(Turn { lock: Some(lock), claim }))
     }
 
     /// NC-1, NC-2, NC-4.

@@ -14,6 +14,7 @@ use crate::share::Shared;
 use super::finish::Job;
 use super::inputs::{Reads, whole};
 use super::layer::Layer;
+use super::lookup::Turn;
 use super::run::WorkArea;
 use super::state::State;
 use super::tree::{Scratch, Tree};
@@ -140,6 +141,7 @@ impl Build<'_> {
             text,
             created,
             lock: None,
+            claim: None,
             packing,
             export: None,
             inline: false,
@@ -163,9 +165,11 @@ impl Build<'_> {
         let reads = self.key_inputs(step, state, sources.as_ref())?;
         let preimage = self.preimage(stage, step, state, reads)?;
         let key = preimage.key();
-        let export = self.exported_as(&key, self.exported[index]);
         let inline = self.exported[index] && self.shared.is_some_and(Shared::is_inline);
-        let lock = match self.cached(stage, step, state, &preimage, &key, task)? {
+        let cached = self.cached(stage, step, state, &preimage, &key, task)?;
+        // Afterwards: another runner may have exported it meanwhile.
+        let export = self.exported_as(&key, self.exported[index]);
+        let Turn { lock, claim } = match cached {
             Ok(hit) => {
                 if let Some(layer) = hit.state.own_layer().filter(|_| export.is_some() || inline) {
                     self.finisher.submit(Job {
@@ -176,6 +180,7 @@ impl Build<'_> {
                         text: step.text.clone(),
                         created: hit.created,
                         lock: None,
+                        claim: None,
                         packing: None,
                         export,
                         inline,
@@ -183,7 +188,7 @@ impl Build<'_> {
                 }
                 return Ok(hit);
             }
-            Err(lock) => lock,
+            Err(turn) => turn,
         };
         let made = match (&step.op, sources) {
             (Op::Run(op), _) => self.run(step, op, state, area, task)?,
@@ -209,6 +214,7 @@ impl Build<'_> {
             text: step.text.clone(),
             created,
             lock,
+            claim,
             packing: in_image.or(export.map(|export| export.packing)),
             export,
             inline,

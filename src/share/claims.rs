@@ -114,7 +114,7 @@ impl Claims {
     }
 
     /// Claims the step `key`, a key's hex digits, or waits until it `is_done` by another. `is_done` asks the place, and is asked
-    /// again and again.
+    /// again and again; `waits` is called once, before the first pause.
     ///
     /// # Errors
     /// When the place cannot be asked, or the wait makes no sense any more: then the step is to be run without a claim. And when
@@ -122,8 +122,10 @@ impl Claims {
     pub fn take(
         &self,
         key: &str,
+        waits: &mut dyn FnMut(),
         is_done: &mut dyn FnMut() -> Result<bool, ShareError>,
     ) -> Result<Outcome, ShareError> {
+        let mut waits = Some(waits);
         let began = Instant::now();
         let mut wait = Wait { claims: self, began, dead: BTreeSet::new(), refused: None };
         let mut generation = 0;
@@ -134,6 +136,9 @@ impl Claims {
                 self.shared.hold(name, self.life);
                 // Between the look-up and the claim somebody may have done it and gone.
                 return Ok(if is_done()? { Outcome::Done } else { Outcome::Mine(guard) });
+            }
+            if let Some(waits) = waits.take() {
+                waits();
             }
             match wait.watch(&name, is_done)? {
                 Seen::Done => return Ok(Outcome::Done),

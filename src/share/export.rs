@@ -20,7 +20,7 @@ use crate::store::Store;
 use super::entry::{Entry, LIST, List};
 use super::index::Index;
 use super::member::Member;
-use super::{ObjectName, ShareError, mounts};
+use super::{Guard, ObjectName, ShareError, mounts};
 
 /// Steps that are sent at once.
 const WORKERS: usize = 4;
@@ -71,6 +71,8 @@ pub struct Finished {
     pub record: Record,
     /// The layer's blob, in the store.
     pub blob: Descriptor,
+    /// Keeps other runners from running it until it is there.
+    pub claim: Option<Arc<Guard>>,
 }
 
 /// One export on its way.
@@ -128,12 +130,17 @@ impl Export {
         export
     }
 
+    /// Whether it gives every step to that place as soon as it is done.
+    pub(super) fn gives_at_once_to(&self, member: &Arc<Member>) -> bool {
+        self.wishes.mode == Mode::Max && Arc::ptr_eq(&self.shared.member, member)
+    }
+
     /// Whether a step is to be handed over with [`Export::take`].
     pub(super) fn wants(&self, key: &Key, is_in_image: bool) -> bool {
         let shared = &self.shared;
         (is_in_image || self.wishes.mode == Mode::Max)
             && !shared.member.is_out()
-            && shared.member.index(&shared.tasks).entry(key).is_none()
+            && !shared.member.knows(key, &shared.tasks)
     }
 
     /// Sends a step: at once with [`Mode::Max`], else when the build is done.
@@ -153,7 +160,8 @@ impl Export {
                         return;
                     }
                     if shared.send(&step).is_none() {
-                        lock(&shared.failed).push(step);
+                        // Others need not wait for what may never come.
+                        lock(&shared.failed).push(Finished { claim: None, ..step });
                     }
                     shared.refresh();
                 }

@@ -124,7 +124,8 @@ impl Local {
 impl Place for Local {
     fn name(&self) -> String {
         let tag = if self.tag == "latest" { String::new() } else { format!(":{}", self.tag) };
-        format!("{}{tag}", self.dir.display())
+        let digest = self.digest.map(|digest| format!("@{digest}")).unwrap_or_default();
+        format!("{}{tag}{digest}", self.dir.display())
     }
 
     fn read(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, ShareError> {

@@ -1,6 +1,6 @@
 //! A place as one build sees it: asked with patience that ends, and left out for the rest of the build once it fails.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
 use std::fmt;
 use std::io::{self, Read};
@@ -34,6 +34,8 @@ pub(super) struct Member {
     /// What went wrong first.
     fault: OnceLock<String>,
     index: OnceLock<Known>,
+    /// Steps that others have done since the index was read.
+    later: Mutex<HashMap<Key, DiffId>>,
     /// Layers that turned out not to be had from here.
     lost: Mutex<HashSet<DiffId>>,
 }
@@ -42,7 +44,8 @@ impl Member {
     pub(super) fn new(place: Arc<dyn Place>, sink: SharedSink, cancel: Cancel) -> Self {
         let name = place.name();
         let (failures, is_out, fault) = (AtomicU32::new(0), AtomicBool::new(false), OnceLock::new());
-        Self { place, name, sink, cancel, failures, is_out, fault, index: OnceLock::new(), lost: Mutex::default() }
+        let (index, later, lost) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        Self { place, name, sink, cancel, failures, is_out, fault, index, later, lost }
     }
 
     /// Where it is, for messages.
@@ -88,6 +91,34 @@ impl Member {
         let key = *key;
         let name = ObjectName::new(Kind::Step, &key.hex());
         self.ask(move |place| place.read(&name)?.map(|sealed| Entry::from_object(&key, &sealed)).transpose()).flatten()
+    }
+
+    /// The place itself, for whoever judges what comes of it with [`Member::judge`].
+    pub(super) fn place(&self) -> Arc<dyn Place> {
+        Arc::clone(&self.place)
+    }
+
+    /// The entry under `key` that others may just have written, and whose layer is not known to be lost. A damaged one is none.
+    pub(super) fn latest(&self, key: &Key) -> Result<Option<Entry>, ShareError> {
+        let (place, name) = (self.place(), ObjectName::new(Kind::Step, &key.hex()));
+        let read = watched(&self.cancel, PATIENCE, None, move || place.read(&name))?;
+        let entry = read.and_then(|sealed| Entry::from_object(key, &sealed).ok());
+        let entry = entry.filter(|entry| !self.has_lost(&entry.record.layer.diff_id));
+        if let Some(entry) = &entry {
+            self.lock_later().insert(*key, entry.record.layer.diff_id);
+        }
+        Ok(entry)
+    }
+
+    /// Whether the place has a step and its layer, as far as this build knows.
+    pub(super) fn knows(&self, key: &Key, tasks: &Tasks) -> bool {
+        let in_index = self.index(tasks).entry(key).map(|entry| entry.record.layer.diff_id);
+        let known = in_index.or_else(|| self.lock_later().get(key).copied());
+        known.is_some_and(|layer| !self.has_lost(&layer))
+    }
+
+    fn lock_later(&self) -> std::sync::MutexGuard<'_, HashMap<Key, DiffId>> {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the place something; `None` when it fails, which has been told by then.
@@ -144,7 +175,8 @@ impl Member {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn judge<T>(&self, result: Result<T, ShareError>) -> Option<T> {
+    /// `None` when something failed, which is told and counted.
+    pub(super) fn judge<T>(&self, result: Result<T, ShareError>) -> Option<T> {
         match result {
             Ok(value) => {
                 self.failures.store(0, Ordering::SeqCst);

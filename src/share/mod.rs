@@ -21,6 +21,7 @@ mod object;
 mod place;
 mod registry;
 mod seal;
+mod service;
 mod setting;
 mod shared;
 mod spec;
@@ -37,8 +38,9 @@ pub use local::Local;
 pub use object::{azblob, gcs, s3};
 pub use place::{Kind, MAX_OBJECT, ObjectName, PATIENCE, Place, STALL};
 pub use registry::Registry;
+pub use service::Service;
 pub use setting::{SettingError, Settings};
-pub use shared::{Shared, Wanted};
+pub use shared::{Claimed, Shared, Wanted};
 pub use spec::{ExportSpec, Location, SpecError};
 
 use seal::{seal, unseal};

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::image::{Descriptor, Digest, Document, ImageConfig, MediaType, Platform, Reference};
 use crate::registry::{self, Content, Told};
@@ -16,7 +16,8 @@ use super::{Kind, MAX_OBJECT, ObjectName, Place, ShareError, inline};
 /// Characters of the cache's own tag in the tags of its objects: a tag has at most 128.
 const LONGEST_TAG: usize = 100;
 /// How long who creates an object waits before it looks who has won.
-const SETTLE: Duration = Duration::from_millis(60);
+const SETTLE: Duration = Duration::from_millis(100);
+const LONGEST_SETTLE: Duration = Duration::from_secs(2);
 
 /// A repository.
 pub struct Registry {
@@ -155,13 +156,19 @@ impl Place for Registry {
         self.put(&object, &Artifact::new(bytes, keeps))
     }
 
-    /// Registries know no conditional write: whoever is in there a moment later has it.
+    /// Registries know no conditional write: whoever is in there a moment later has it. The moment is longer than others may
+    /// need between their look and their write, where they are about as slow as this one.
     fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<bool, ShareError> {
+        let (object, artifact) = (self.object(name)?, Artifact::new(bytes, &[]));
+        for blob in artifact.own_blobs() {
+            self.push_small(blob)?;
+        }
+        let began = Instant::now();
         if self.read(name)?.is_some() {
             return Ok(false);
         }
-        self.write(name, bytes, &[])?;
-        std::thread::sleep(SETTLE);
+        self.put(&object, &artifact)?;
+        std::thread::sleep(SETTLE.max(began.elapsed() * 3).min(LONGEST_SETTLE));
         Ok(self.read(name)?.as_deref() == Some(bytes))
     }
 

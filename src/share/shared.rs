@@ -10,11 +10,11 @@ use crate::image::Digest;
 use crate::progress::{Cancel, SharedSink, Tasks};
 use crate::store::Store;
 
-use super::Place;
 use super::entry::Entry;
 use super::export::{Export, Finished, Wishes};
 use super::hit::Hit;
 use super::member::Member;
+use super::{Claims, Guard, Outcome, Place};
 
 /// Ids of tasks that tell of the shared cache begin here, above those of transfers.
 const FIRST_TASK: u32 = 5_000_000;
@@ -31,10 +31,21 @@ pub struct Shared {
     /// Hits whose records are to be kept once their layers are here.
     taken: Mutex<Vec<(Hit, Preimage)>>,
     lost: Arc<AtomicBool>,
+    /// Who runs what, in a place that is both read and given every step at once. After the exports, which hold claims.
+    claims: Option<(Arc<Member>, Claims)>,
     /// Steps for the image's config, where it is to have them.
     inline: Option<Mutex<Vec<Entry>>>,
     /// Cache mounts that steps have used.
     mounts: Mutex<BTreeSet<String>>,
+}
+
+/// How a step is to be had that was not known.
+#[derive(Debug)]
+pub enum Claimed {
+    /// It is to be run. As long as the guard is kept no other runner does; there is none where nobody can be kept from it.
+    Mine(Option<Arc<Guard>>),
+    /// Another runner has just done it.
+    Hit(Hit),
 }
 
 /// What the imports and exports of a build are.
@@ -64,17 +75,22 @@ impl Shared {
             taken: Mutex::default(),
             lost: Arc::default(),
             mounts: Mutex::default(),
+            claims: None,
             inline: wanted.inline.then(Mutex::default),
         };
-        for place in wanted.from {
-            let member = shared.member(place);
-            shared.imports.push(member);
-        }
+        // First those that are written, which know how.
         for (place, wishes) in wanted.to {
             let member = shared.member(place);
             let export = Export::new(&member, wishes, store, &shared.tasks, cancel, now);
             shared.exports.push(export);
         }
+        for place in wanted.from {
+            let member = shared.member(place);
+            shared.imports.push(member);
+        }
+        let is_shared = |member: &&Arc<Member>| shared.exports.iter().any(|export| export.gives_at_once_to(member));
+        let claimed = shared.imports.iter().find(is_shared).cloned();
+        shared.claims = claimed.map(|member| (Arc::clone(&member), Claims::new(member.place(), cancel.clone())));
         for member in &shared.members {
             let (member, tasks) = (Arc::clone(member), Arc::clone(&shared.tasks));
             // Without the thread it is asked when it is needed.
@@ -107,7 +123,9 @@ impl Shared {
     /// The same, asked now: for what other runners may have done since this build began.
     pub fn look_up_now(&self, key: &Key, preimage: &Preimage) -> Option<Hit> {
         self.imports.iter().find_map(|member| {
-            if member.index(&self.tasks).len() == 0 {
+            // Where steps are claimed it is asked for then.
+            let is_claimed = self.claims.as_ref().is_some_and(|(claimed, _)| Arc::ptr_eq(claimed, member));
+            if is_claimed || member.index(&self.tasks).len() == 0 {
                 return None;
             }
             let entry = Arc::new(member.read_entry(key)?);
@@ -123,6 +141,26 @@ impl Shared {
         let hit = Hit { entry: Arc::clone(entry), member: Arc::clone(member), tasks, lost };
         self.lock_taken().push((hit.clone(), preimage.clone()));
         Some(hit)
+    }
+
+    /// Lets this build run the step under `key`, which nobody knows, or waits until another runner has done it; `waits` is called
+    /// before that. Where the place cannot be asked the build goes on by itself.
+    pub fn claim(&self, key: &Key, preimage: &Preimage, waits: &mut dyn FnMut()) -> Claimed {
+        let Some((member, claims)) = self.claims.as_ref().filter(|(member, _)| !member.is_out()) else {
+            return Claimed::Mine(None);
+        };
+        let mut found = None;
+        let taken = claims.take(&key.hex(), waits, &mut || {
+            found = member.latest(key)?;
+            Ok(found.is_some())
+        });
+        match (member.judge(taken), found) {
+            (Some(Outcome::Done), Some(entry)) => {
+                self.hit(member, &Arc::new(entry), preimage).map_or(Claimed::Mine(None), Claimed::Hit)
+            }
+            (Some(Outcome::Mine(guard)), _) => Claimed::Mine(Some(Arc::new(guard))),
+            _ => Claimed::Mine(None),
+        }
     }
 
     /// Whether the step with that marker has run on any state, as far as the imports know.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::image::{Compression, Digest, Reference};
 use crate::registry::{Access, HostAccess};
 
-use super::{Local, Mode, Place, Registry, Wishes};
+use super::{Local, Mode, Place, Registry, Service, Wishes};
 
 /// A value that is none.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -26,6 +26,8 @@ pub enum Location {
     },
     /// In a directory.
     Local(Local),
+    /// In a service of another kind.
+    Service(Service),
 }
 
 /// `--cache-to`
@@ -69,6 +71,7 @@ impl Location {
                 Arc::new(Registry::new(Arc::new(crate::registry::Registry::new(access)), name.clone()))
             }
             Self::Local(local) => Arc::new(local.clone()),
+            Self::Service(service) => service.place(),
         }
     }
 }
@@ -140,7 +143,12 @@ impl Fields {
             "inline" => wrong(
                 "type=inline is for `--cache-to`; read it from the image with `type=registry,ref=IMAGE`".to_owned(),
             ),
-            other => wrong(format!("unknown cache type `{other}`; there are registry, local and inline")),
+            other => match Service::open(other, &mut self.fields) {
+                Some(opened) => opened.map(Location::Service).map_err(SpecError),
+                None => wrong(format!(
+                    "unknown cache type `{other}`; there are registry, local, inline, s3, gcs, azblob, gha and http"
+                )),
+            },
         }
     }
 

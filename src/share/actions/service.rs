@@ -18,7 +18,7 @@ use crate::share::{SettingError, ShareError};
 use super::KIND;
 
 /// Bytes sent at a time.
-const PIECE: u64 = 32 << 20;
+const PIECE: u64 = 8 << 20;
 /// Bytes of an answer.
 const MAX_ANSWER: u64 = 64 << 10;
 

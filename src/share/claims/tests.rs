@@ -98,7 +98,7 @@ fn of_many_runners_one_does_the_step() {
         for _ in 0..8 {
             scope.spawn(|| {
                 let claims = claims(&place);
-                match claims.take("k", &mut || Ok(done.load(Ordering::SeqCst))).unwrap() {
+                match claims.take("k", &mut || (), &mut || Ok(done.load(Ordering::SeqCst))).unwrap() {
                     Outcome::Mine(_guard) => {
                         ran.fetch_add(1, Ordering::SeqCst);
                         // Longer than the claim lives: it is renewed.
@@ -118,9 +118,9 @@ fn of_many_runners_one_does_the_step() {
 fn a_step_that_fails_is_taken_over_at_once() {
     let place = Arc::new(Memory::default());
     let (first, second) = (claims(&place), claims(&place));
-    let Outcome::Mine(guard) = first.take("k", &mut never).unwrap() else { panic!("somebody has it") };
+    let Outcome::Mine(guard) = first.take("k", &mut || (), &mut never).unwrap() else { panic!("somebody has it") };
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| second.take("k", &mut never).unwrap());
+        let waiting = scope.spawn(|| second.take("k", &mut || (), &mut never).unwrap());
         thread::sleep(Duration::from_millis(300));
         assert!(!waiting.is_finished(), "the claim is renewed");
         drop(guard);
@@ -138,7 +138,9 @@ fn of_those_who_see_a_holder_die_one_takes_over() {
         for _ in 0..8 {
             scope.spawn(|| {
                 let claims = claims(&place);
-                if let Outcome::Mine(_guard) = claims.take("k", &mut || Ok(done.load(Ordering::SeqCst))).unwrap() {
+                if let Outcome::Mine(_guard) =
+                    claims.take("k", &mut || (), &mut || Ok(done.load(Ordering::SeqCst))).unwrap()
+                {
                     ran.fetch_add(1, Ordering::SeqCst);
                     thread::sleep(Duration::from_millis(300));
                     done.store(true, Ordering::SeqCst);
@@ -162,16 +164,16 @@ fn what_can_neither_be_made_nor_read_is_passed_over() {
     place.write(&object("k", 0), b"{}", &[]).unwrap();
     place.hides.store(true, Ordering::SeqCst);
     let claims = claims(&place);
-    assert!(matches!(claims.take("k", &mut never).unwrap(), Outcome::Mine(guard) if guard.generation == 1));
+    assert!(matches!(claims.take("k", &mut || (), &mut never).unwrap(), Outcome::Mine(guard) if guard.generation == 1));
 }
 
 #[test]
 fn a_place_that_fails_ends_the_wait() {
     let place = Arc::new(Memory::default());
     let (first, second) = (claims(&place), claims(&place));
-    let Outcome::Mine(_guard) = first.take("k", &mut never).unwrap() else { panic!("somebody has it") };
+    let Outcome::Mine(_guard) = first.take("k", &mut || (), &mut never).unwrap() else { panic!("somebody has it") };
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| second.take("k", &mut never));
+        let waiting = scope.spawn(|| second.take("k", &mut || (), &mut never));
         thread::sleep(Duration::from_millis(80));
         place.fails.store(true, Ordering::SeqCst);
         assert!(matches!(waiting.join().unwrap(), Err(ShareError::Failed(_))));
@@ -182,9 +184,9 @@ fn a_place_that_fails_ends_the_wait() {
 fn the_user_can_stop_the_wait() {
     let place = Arc::new(Memory::default());
     let (first, second) = (claims(&place), claims(&place));
-    let Outcome::Mine(_guard) = first.take("k", &mut never).unwrap() else { panic!("somebody has it") };
+    let Outcome::Mine(_guard) = first.take("k", &mut || (), &mut never).unwrap() else { panic!("somebody has it") };
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| second.take("k", &mut never));
+        let waiting = scope.spawn(|| second.take("k", &mut || (), &mut never));
         thread::sleep(Duration::from_millis(80));
         second.shared.cancel.set();
         assert!(matches!(waiting.join().unwrap(), Err(ShareError::Cancelled)));
@@ -195,7 +197,7 @@ fn the_user_can_stop_the_wait() {
 fn what_was_done_meanwhile_is_not_done_again() {
     let place = Arc::new(Memory::default());
     let claims = claims(&place);
-    assert!(matches!(claims.take("k", &mut || Ok(true)).unwrap(), Outcome::Done));
+    assert!(matches!(claims.take("k", &mut || (), &mut || Ok(true)).unwrap(), Outcome::Done));
     until(|| place.claims() == 0);
 }
 
@@ -203,7 +205,7 @@ fn what_was_done_meanwhile_is_not_done_again() {
 fn two_steps_are_claimed_side_by_side() {
     let place = Arc::new(Memory::default());
     let claims = claims(&place);
-    let both = [claims.take("a", &mut never).unwrap(), claims.take("b", &mut never).unwrap()];
+    let both = [claims.take("a", &mut || (), &mut never).unwrap(), claims.take("b", &mut || (), &mut never).unwrap()];
     assert!(both.iter().all(|outcome| matches!(outcome, Outcome::Mine(_))), "{both:?}");
     assert_eq!(place.claims(), 2);
 }

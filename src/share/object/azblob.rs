@@ -7,7 +7,7 @@ use reqwest::Url;
 
 use crate::share::{Place, SettingError, Settings};
 
-use super::{Bucket, Layout, client_options, retries};
+use super::{Bucket, Layout, retries};
 
 const KIND: &str = "azblob";
 
@@ -34,16 +34,12 @@ pub fn azblob(settings: &mut Settings) -> Result<Arc<dyn Place>, SettingError> {
     if let Some(key) = settings.take("secret_access_key") {
         builder = builder.with_access_key(key);
     }
-    let name = format!("{}/{container}", account.url);
-    let built = builder
-        .with_endpoint(account.url)
-        .with_account(account.name)
-        .with_container_name(container)
-        .with_retry(retries())
-        .with_client_options(client_options(account.is_plain))
-        .build();
-    let store = built.map_err(|error| SettingError::Refused { kind: KIND, source: error.into() })?;
-    Ok(Arc::new(Bucket::new(KIND, name, store, layout)?))
+    let root = format!("{}/{container}", account.url);
+    let builder = builder.with_endpoint(account.url).with_account(account.name).with_container_name(container);
+    let opened = Bucket::new(KIND, (&root, None), layout, |options| {
+        builder.clone().with_retry(retries()).with_client_options(options.with_allow_http(account.is_plain)).build()
+    });
+    Ok(Arc::new(opened?))
 }
 
 /// A storage account.

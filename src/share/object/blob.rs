@@ -15,8 +15,8 @@ use super::LIMIT;
 use super::fault::share_error;
 use super::runtime::Blocking;
 
-/// Bytes of one piece of an upload; smaller blobs are sent whole.
-const PIECE: u64 = 8 << 20;
+/// Bytes of one piece of an upload, the fewest that S3 takes; smaller blobs are sent whole.
+const PIECE: u64 = 5 << 20;
 /// Services take at most 10 000 pieces.
 const MOST_PIECES: u64 = 9_000;
 /// Pieces on their way at once.
@@ -72,35 +72,35 @@ pub(super) fn push(
     let mut reader = content.open(0).map_err(failed)?;
     let piece = PIECE.max(size.div_ceil(MOST_PIECES));
     if size <= piece {
-        let bytes = next_piece(&mut *reader, size).map_err(failed)?;
-        blocking.wait(patience(size), store.put(path, PutPayload::from(bytes)))?.map_err(share_error)?;
+        let put = store.put(path, PutPayload::from(next_piece(&mut *reader, size).map_err(failed)?));
+        blocking.wait_telling(patience(size), told, 0, put)?.map_err(share_error)?;
         told(size);
         return Ok(());
     }
+    let patience = patience(piece * AT_ONCE as u64);
     let upload = blocking.wait(LIMIT, store.put_multipart(path))?.map_err(share_error)?;
     let mut upload = WriteMultipart::new_with_chunk_size(upload, usize::try_from(piece).unwrap_or(usize::MAX));
-    let mut done = 0;
-    let sent = loop {
-        if done == size {
-            break Ok(());
+    let mut send_all = || {
+        let mut done = 0;
+        while done < size {
+            let bytes = next_piece(&mut *reader, piece.min(size - done)).map_err(failed)?;
+            let sent = blocking.wait_telling(patience, told, done, async {
+                upload.wait_for_capacity(AT_ONCE).await?;
+                upload.write(&bytes);
+                Ok(())
+            });
+            sent?.map_err(share_error)?;
+            done += bytes.len() as u64;
+            told(done);
         }
-        let sent = next_piece(&mut *reader, piece.min(size - done)).map_err(failed).and_then(|bytes| {
-            blocking
-                .wait(patience(piece * AT_ONCE as u64), async {
-                    upload.wait_for_capacity(AT_ONCE).await?;
-                    upload.write(&bytes);
-                    Ok(bytes.len() as u64)
-                })?
-                .map_err(share_error)
-        });
-        match sent {
-            Ok(count) => done += count,
-            Err(error) => break Err(error),
-        }
-        told(done);
+        Ok(())
     };
-    match sent {
-        Ok(()) => blocking.wait(patience(piece * AT_ONCE as u64), upload.finish())?.map_err(share_error).map(drop),
+    match send_all() {
+        Ok(()) => {
+            blocking.wait_telling(patience, told, size, upload.finish())?.map_err(share_error)?;
+            told(size);
+            Ok(())
+        }
         Err(error) => {
             // A service forgets by itself, some day, what cannot be told to it now.
             let _best_effort = blocking.wait(LIMIT, upload.abort());

@@ -6,7 +6,7 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 
 use crate::share::{Place, SettingError, Settings};
 
-use super::{Bucket, Layout, client_options, retries};
+use super::{Bucket, Layout, retries};
 
 const KIND: &str = "gcs";
 
@@ -30,8 +30,10 @@ pub fn gcs(settings: &mut Settings) -> Result<Arc<dyn Place>, SettingError> {
         is_plain = url.starts_with("http:");
         builder = builder.with_base_url(&url);
     }
-    let name = format!("gs://{bucket}");
-    let builder = builder.with_bucket_name(bucket).with_retry(retries()).with_client_options(client_options(is_plain));
-    let store = builder.build().map_err(|error| SettingError::Refused { kind: KIND, source: error.into() })?;
-    Ok(Arc::new(Bucket::new(KIND, name, store, layout)?))
+    let root = format!("gs://{bucket}");
+    let builder = builder.with_bucket_name(bucket).with_retry(retries());
+    let opened = Bucket::new(KIND, (&root, None), layout, |options| {
+        builder.clone().with_client_options(options.with_allow_http(is_plain)).build()
+    });
+    Ok(Arc::new(opened?))
 }

@@ -39,9 +39,11 @@ const IDLE: Duration = Duration::from_secs(15);
 
 /// One bucket or container.
 struct Bucket {
-    /// `s3://BUCKET`
+    /// `s3://BUCKET/PREFIX/NAME`
     name: String,
     store: Arc<dyn ObjectStore>,
+    /// For blobs on their way there, which may be slow: the answer comes after the last byte.
+    uploads: Arc<dyn ObjectStore>,
     blocking: Blocking,
     layout: Layout,
 }
@@ -92,8 +94,23 @@ impl Layout {
 }
 
 impl Bucket {
-    fn new(kind: &'static str, name: String, store: impl ObjectStore, layout: Layout) -> Result<Self, SettingError> {
-        Ok(Self { name, store: Arc::new(store), blocking: Blocking::new(kind)?, layout })
+    /// `build` makes a client of the service that has such options. `root` is the bucket for messages, and `at` where the
+    /// service is, where that is not known from the type.
+    fn new<S: ObjectStore>(
+        kind: &'static str,
+        (root, at): (&str, Option<&str>),
+        layout: Layout,
+        build: impl Fn(ClientOptions) -> object_store::Result<S>,
+    ) -> Result<Self, SettingError> {
+        let open = |options: ClientOptions| match build(options) {
+            Ok(store) => Ok(Arc::new(store) as Arc<dyn ObjectStore>),
+            Err(error) => Err(SettingError::Refused { kind, source: error.into() }),
+        };
+        let names: Vec<_> = layout.objects.iter().map(|path| path.trim_end_matches('/')).collect();
+        let at = at.map(|at| format!(" at {at}")).unwrap_or_default();
+        let name = format!("{root}/{}{at}", names.join(";"));
+        let (store, uploads) = (open(client_options().with_read_timeout(READ_TIMEOUT))?, open(client_options())?);
+        Ok(Self { name, store, uploads, blocking: Blocking::new(kind)?, layout })
     }
 
     /// Waits for one answer.
@@ -186,7 +203,7 @@ impl Place for Bucket {
     }
 
     fn push_blob(&self, blob: &Descriptor, content: &dyn Content, told: &Told) -> Result<(), ShareError> {
-        blob::push(&self.blocking, &self.store, &self.layout.blob(blob), blob.size, content, told)
+        blob::push(&self.blocking, &self.uploads, &self.layout.blob(blob), blob.size, content, told)
     }
 }
 
@@ -198,15 +215,14 @@ fn retries() -> RetryConfig {
 }
 
 /// Times between two signs of life are bounded, not times of whole transfers.
-fn client_options(allow_http: bool) -> ClientOptions {
+fn client_options() -> ClientOptions {
     // Another part of the program may have chosen a provider already: then that one is used.
     let _chosen = rustls::crypto::ring::default_provider().install_default();
     ClientOptions::new()
         .with_connect_timeout(CONNECT_TIMEOUT)
         .with_timeout_disabled()
-        .with_read_timeout(READ_TIMEOUT)
+        .with_read_timeout_disabled()
         .with_pool_idle_timeout(IDLE)
-        .with_allow_http(allow_http)
 }
 
 #[cfg(test)]

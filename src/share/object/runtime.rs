@@ -1,10 +1,15 @@
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
+use crate::registry::Told;
 use crate::share::{SettingError, ShareError};
+
+/// Between two signs of life of an upload.
+const BEAT: Duration = Duration::from_secs(4);
 
 /// Lets ordinary threads wait for asynchronous work: a runtime without a thread of its own, driven by those that wait.
 #[derive(Clone, Debug)]
@@ -22,6 +27,33 @@ impl Blocking {
     pub(super) fn wait<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Result<T, ShareError> {
         let slow = |_| ShareError::Slow { seconds: limit.as_secs() };
         self.0.block_on(async { tokio::time::timeout(limit, work).await }).map_err(slow)
+    }
+}
+
+impl Blocking {
+    /// The same for an upload: a client does not say how much of a piece has gone, so that `told` is given a sign of life now and
+    /// then. `done` bytes have gone before.
+    pub(super) fn wait_telling<T>(
+        &self,
+        limit: Duration,
+        told: &Told,
+        done: u64,
+        work: impl Future<Output = T>,
+    ) -> Result<T, ShareError> {
+        let beats = async {
+            for beat in 1.. {
+                tokio::time::sleep(BEAT).await;
+                told(done + beat % 2);
+            }
+        };
+        self.wait(limit, async {
+            let (mut work, mut beats) = (pin!(work), pin!(beats));
+            poll_fn(|context| {
+                let _pending = beats.as_mut().poll(context);
+                work.as_mut().poll(context)
+            })
+            .await
+        })
     }
 }
 

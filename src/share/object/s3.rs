@@ -3,31 +3,38 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::AmazonS3Builder;
 use reqwest::Url;
 
 use crate::share::{Place, SettingError, Settings};
 
-use super::{Bucket, Layout, client_options, retries};
+use super::{Bucket, Layout, retries};
 
 const KIND: &str = "s3";
 
 /// Opens a bucket of S3 or of a service that speaks as S3 does; nothing is sent yet. Options: `bucket`, `region`,
-/// `endpoint_url`, `use_path_style`, `access_key_id`, `secret_access_key`, `session_token` and those that say where in the bucket.
+/// `endpoint_url`, `use_path_style`, `access_key_id`, `secret_access_key`, `session_token` and those that say where in the bucket; `touch_refresh` and `upload_parallelism` mean nothing here.
 /// Of the environment, all `AWS_*` that the client knows: keys, web identity, roles of containers.
 pub fn s3(settings: &mut Settings) -> Result<Arc<dyn Place>, SettingError> {
     let layout = Layout::take(KIND, settings)?;
     let bucket = settings.take_or("bucket", "AWS_BUCKET").ok_or(missing("bucket", "AWS_BUCKET"))?;
-    let name = format!("s3://{bucket}");
-    let store = client(settings, &bucket)?;
-    Ok(Arc::new(Bucket::new(KIND, name, store, layout)?))
+    for other in ["touch_refresh", "upload_parallelism"] {
+        settings.options.remove(other);
+    }
+    let (builder, at, is_plain) = client(settings, &bucket)?;
+    let root = format!("s3://{bucket}");
+    let opened = Bucket::new(KIND, (&root, at.as_deref()), layout, |options| {
+        builder.clone().with_client_options(options.with_allow_http(is_plain)).build()
+    });
+    Ok(Arc::new(opened?))
 }
 
 fn missing(option: &'static str, variable: &str) -> SettingError {
     SettingError::Missing { kind: KIND, option, variable: Some(variable.to_owned()) }
 }
 
-fn client(settings: &mut Settings, bucket: &str) -> Result<AmazonS3, SettingError> {
+/// How the service is spoken to, where that was said, and whether without TLS.
+fn client(settings: &mut Settings, bucket: &str) -> Result<(AmazonS3Builder, Option<String>, bool), SettingError> {
     let mut builder = AmazonS3Builder::new();
     for (name, value) in &settings.environment {
         if let Some(key) = name.starts_with("AWS_").then(|| name.to_ascii_lowercase().parse().ok()).flatten() {
@@ -50,8 +57,8 @@ fn client(settings: &mut Settings, bucket: &str) -> Result<AmazonS3, SettingErro
     };
     let path_style = settings.take_boolean(KIND, "use_path_style")?.unwrap_or(false);
     let mut is_plain = false;
-    if let Some(endpoint) = endpoint {
-        let place = Endpoint::of(&endpoint, bucket, path_style)?;
+    if let Some(endpoint) = &endpoint {
+        let place = Endpoint::of(endpoint, bucket, path_style)?;
         is_plain = place.is_plain;
         builder = builder.with_endpoint(place.url).with_virtual_hosted_style_request(place.has_bucket);
     } else {
@@ -67,9 +74,8 @@ fn client(settings: &mut Settings, bucket: &str) -> Result<AmazonS3, SettingErro
             builder = set(builder, value);
         }
     }
-    let builder = builder.with_bucket_name(bucket).with_region(region);
-    let built = builder.with_retry(retries()).with_client_options(client_options(is_plain)).build();
-    built.map_err(|error| SettingError::Refused { kind: KIND, source: error.into() })
+    let builder = builder.with_bucket_name(bucket).with_region(region).with_retry(retries());
+    Ok((builder, endpoint.map(|endpoint| crate::remote::redacted(&endpoint)), is_plain))
 }
 
 /// Where a service answers.

@@ -23,7 +23,8 @@ fn settings(options: &[(&str, &str)]) -> Settings {
 
 fn bucket(names: &str) -> Bucket {
     let layout = Layout::take("s3", &mut settings(&[("name", names), ("prefix", "team/")])).unwrap();
-    Bucket::new("s3", "s3://b".to_owned(), InMemory::new(), layout).unwrap()
+    let store = Arc::new(InMemory::new());
+    Bucket::new("s3", ("s3://b", None), layout, |_| Ok(Arc::clone(&store))).unwrap()
 }
 
 fn blob_of(bytes: &[u8]) -> Descriptor {
