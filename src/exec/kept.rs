@@ -18,7 +18,7 @@ pub(super) enum Origin {
     /// This kiln, in this build or an earlier one.
     Own,
     /// Whoever made a base image: the blob, and who has it.
-    Base(Descriptor, Option<Arc<dyn BlobSource>>),
+    Base(Box<Descriptor>, Option<Arc<dyn BlobSource>>),
     /// Another machine: the shared cache has it.
     Shared(Hit),
 }
@@ -98,7 +98,7 @@ impl Kept {
         match &self.origin {
             Origin::Base(blob, source) => {
                 self.store.ensure_blob(blob, source.as_deref())?;
-                Ok(blob.clone())
+                Ok(Descriptor::clone(blob))
             }
             Origin::Shared(hit) => {
                 let blob = hit.blob();
