@@ -176,7 +176,7 @@ fn add(bytes: Vec<u8>, dir: &Path, files: Arc<TreeFiles>) -> Result<(), copy::Co
         ..CopyOp::blank(true)
     };
     let mut context = RootFs::empty();
-    let archive = Inode { meta: Meta::with_mode(0o644), kind: Kind::File(File::inline(bytes)) };
+    let archive = Inode::new(Meta::with_mode(0o644), Kind::File(File::inline(bytes)));
     context.insert(&RootPath::clamped(b"a.tar"), archive.into());
     let env = Env { now: Time::default(), scratch_dir: dir, scratch_files: files, destination_is_scratch: true };
     let mut root = RootFs::empty();

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,11 @@ impl Preimage {
         // These types have no part that JSON cannot hold.
         let json = serde_json::to_vec(&(format, platform, parent, instruction, inputs.digest())).unwrap_or_default();
         Key(Digest::of(&json))
+    }
+
+    /// Writes all of it as JSON, as it stands in a record.
+    pub fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        Ok(serde_json::to_writer(out, self)?)
     }
 
     /// The same step on another parent.

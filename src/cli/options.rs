@@ -17,7 +17,7 @@ use super::args::{BuildArgs, ProgressMode, PullMode, RegistryArgs, StoreArgs};
 use super::config::Config;
 use super::failure::Failure;
 use super::surroundings::Surroundings;
-use super::{limits, secret, ssh, values};
+use super::{limits, policy, secret, ssh, values};
 
 /// A value, or what is wrong with it.
 pub(super) type Checked<T> = Result<T, Failure>;
@@ -98,6 +98,7 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
             Some(PullMode::Never) => Pull::Never,
             Some(PullMode::Missing) | None => Pull::Missing,
         },
+        policy: policy::read(args.policy.as_deref(), around)?,
         locked: args.locked,
         offline: args.offline,
         network,

@@ -7,11 +7,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::cache::{LayerRecord, layer_content};
 use crate::image::{Compression, Descriptor, DiffId};
 use crate::layer;
-use crate::rootfs::{Changes, Files, RootPath};
+use crate::rootfs::{Change, Changes, Files, Kind, RootPath};
 use crate::snapshot;
 use crate::store::{BlobSource, Store};
 
 use super::tree::Tree;
+
+/// From so many entries on it pays to list them on a thread of its own.
+const MANY: usize = 1000;
 
 /// A layer. Clones are the same layer.
 #[derive(Clone)]
@@ -179,7 +182,7 @@ impl Kept {
         std::fs::create_dir(&dir)?;
         let compression = blob.media_type.compression().unwrap_or(Compression::Uncompressed);
         let changes = layer::unpack(self.store.open_blob(&blob.digest)?, compression, diff_id, &dir)?;
-        self.store.put_list(diff_id, &layer::list::to_bytes(&changes))?;
+        self.store.put_list(diff_id, self.store.draft(|out| layer::list::write(&changes, out))?)?;
         self.store.adopt_tree(diff_id, &dir)
     }
 
@@ -229,23 +232,36 @@ impl Layer {
     fn pack(&self, packing: Option<Packing>) -> io::Result<LayerRecord> {
         let store = &self.0.kept.store;
         let changes = self.changes()?;
-        let (diff_id, size) = match packing {
-            Some(packing) => {
-                let packed = self.pack_blob(&changes, packing)?;
-                (packed.diff_id, packed.size)
-            }
-            None => {
-                // Nobody exports this layer: its files are kept as they are.
-                self.tree()?;
-                let packed = layer::pack(&changes, &mut io::sink())?;
-                (packed.diff_id, packed.size)
-            }
+        let list = || store.draft(|out| layer::list::write(&changes, out));
+        let tell = || Ok::<_, io::Error>((list()?, layer_content(&changes)?));
+        let ((diff_id, size), (list, content)) = if changes.0.len() > MANY && is_digested(&changes) {
+            std::thread::scope(|scope| {
+                let told = scope.spawn(tell);
+                let packed = self.pack_files(&changes, packing);
+                let told = told.join().unwrap_or_else(|_| Err(io::Error::other("a layer could not be listed")));
+                Ok::<_, io::Error>((packed?, told?))
+            })?
+        } else {
+            // Packing digests what is not digested yet.
+            (self.pack_files(&changes, packing)?, tell()?)
         };
-        store.put_list(&diff_id, &layer::list::to_bytes(&changes))?;
+        store.put_list(&diff_id, list)?;
         if let Some(tree) = &*lock(&self.0.kept.tree) {
             tree.adopt(store, &diff_id)?;
         }
-        Ok(LayerRecord { diff_id, size, content: layer_content(&changes)? })
+        Ok(LayerRecord { diff_id, size, content })
+    }
+
+    fn pack_files(&self, changes: &Changes, packing: Option<Packing>) -> io::Result<(DiffId, u64)> {
+        let packed = match packing {
+            Some(packing) => self.pack_blob(changes, packing)?,
+            None => {
+                // Nobody exports this layer: its files are kept as they are.
+                self.tree()?;
+                layer::pack(changes, &mut io::sink())?
+            }
+        };
+        Ok((packed.diff_id, packed.size))
     }
 
     fn pack_blob(&self, changes: &Changes, packing: Packing) -> io::Result<layer::Packed> {
@@ -280,6 +296,17 @@ impl Layer {
         self.pack_blob(&*self.changes()?, packing)?;
         self.0.kept.store.blob_of(&diff_id)?.ok_or_else(|| io::Error::other("the layer's blob was not written"))
     }
+}
+
+/// Whether the digests of all files are known.
+fn is_digested(changes: &Changes) -> bool {
+    changes.0.iter().all(|change| match change {
+        Change::Put { inode, .. } => match &inode.kind {
+            Kind::File(file) => file.size == 0 || file.digest.get().is_some(),
+            _ => true,
+        },
+        _ => true,
+    })
 }
 
 impl Packing {

@@ -211,7 +211,7 @@ impl Build<'_> {
             snapshot::set_times(upper, &changes)?;
         }
         snapshot::settle(upper, &changes)?;
-        Ok(Made { changes, tree: Some(tree) })
+        Ok(Made { changes, root: None, tree: Some(tree) })
     }
 
     /// What changed in a work tree is copied out, since the next step may change it again.
@@ -223,7 +223,7 @@ impl Build<'_> {
         let mut root = old.clone();
         root.apply(&changes).map_err(|path| io::Error::other(format!("{path} links to nothing")))?;
         tree.settle(&changes, &root)?;
-        Ok(Made { changes, tree: None })
+        Ok(Made { changes, root: None, tree: None })
     }
 }
 
@@ -235,7 +235,7 @@ fn keep_files(changes: &mut Changes, kept: &Scratch) -> io::Result<()> {
         let Change::Put { inode, .. } = change else { continue };
         let Kind::File(file) = &inode.kind else { continue };
         if file.size == 0 {
-            *inode = Arc::new(Inode { meta: inode.meta.clone(), kind: Kind::File(File::inline(&b""[..])) });
+            *inode = Arc::new(Inode::new(inode.meta.clone(), Kind::File(File::inline(&b""[..]))));
             continue;
         }
         number += 1;
@@ -246,7 +246,7 @@ fn keep_files(changes: &mut Changes, kept: &Scratch) -> io::Result<()> {
             digest: file.digest.clone(),
             ..File::at(Arc::clone(&files), RootPath::clamped(name.as_bytes()), file.size)
         };
-        *inode = Arc::new(Inode { meta: inode.meta.clone(), kind: Kind::File(copy) });
+        *inode = Arc::new(Inode::new(inode.meta.clone(), Kind::File(copy)));
     }
     Ok(())
 }

@@ -7,10 +7,12 @@ mod header;
 pub mod list;
 mod pack;
 mod read;
+mod recompress;
 
 pub use compress::Compressor;
 pub use pack::{Packed, pack};
 pub use read::unpack;
+pub use recompress::recompress;
 
 use std::io::{self, Write};
 

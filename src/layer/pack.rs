@@ -214,7 +214,7 @@ mod tests {
     }
 
     fn file(path: &str, text: &str, meta: Meta) -> Change {
-        let inode = Arc::new(Inode { meta, kind: Kind::File(File::inline(text.as_bytes())) });
+        let inode = Arc::new(Inode::new(meta, Kind::File(File::inline(text.as_bytes()))));
         Change::Put { path: RootPath::clamped(path.as_bytes()), inode }
     }
 
@@ -282,7 +282,7 @@ mod tests {
     fn a_file_that_shrank_is_an_error_that_names_it() {
         let mut short = File::inline(&b"ab"[..]);
         short.size = 3;
-        let inode = Arc::new(Inode { meta: Meta::default(), kind: Kind::File(short) });
+        let inode = Arc::new(Inode::new(Meta::default(), Kind::File(short)));
         let changes = Changes(vec![Change::Put { path: RootPath::clamped(b"dir/f"), inode }]);
         let error = pack(&changes, &mut io::sink()).unwrap_err().to_string();
         assert!(error.contains("dir/f") && error.contains("changed"), "{error}");

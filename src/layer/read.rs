@@ -23,12 +23,7 @@ use crate::snapshot::{self, TreeFiles};
 /// Nothing in the stream reaches outside `dir`: names are cleaned, and every parent is a directory that this
 /// function has made. The files of the returned changes are those in `dir`, wherever it is renamed to.
 pub fn unpack(reader: impl Read + Send, compression: Compression, diff_id: &DiffId, dir: &Path) -> io::Result<Changes> {
-    let format = match compression {
-        Compression::Uncompressed => archive::Format::Plain,
-        Compression::Gzip => archive::Format::Gzip,
-        Compression::Zstd => archive::Format::Zstd,
-    };
-    let mut stream = Hashing { inner: archive::decompress(reader, format)?, hash: Sha256::new() };
+    let mut stream = tar_of(reader, compression)?;
     let mut unpacker = Unpacker {
         dir: dir.to_owned(),
         files: Arc::new(TreeFiles::open(dir)?),
@@ -44,20 +39,39 @@ pub fn unpack(reader: impl Read + Send, compression: Compression, diff_id: &Diff
         unpacker.entry(&entry, &mut entries)?;
     }
     io::copy(&mut stream, &mut io::sink())?;
-    let found = DiffId(Digest::from_bytes(stream.hash.finalize().into()));
-    if found != *diff_id {
-        let message = format!("a layer of diff_id {diff_id} turns out to be {found}");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-    }
+    stream.check(diff_id)?;
     unpacker.finish()
+}
+
+/// The tar of a layer.
+pub(super) fn tar_of<'a>(reader: impl Read + Send + 'a, compression: Compression) -> io::Result<Hashing<'a>> {
+    let format = match compression {
+        Compression::Uncompressed => archive::Format::Plain,
+        Compression::Gzip => archive::Format::Gzip,
+        Compression::Zstd => archive::Format::Zstd,
+    };
+    Ok(Hashing { inner: archive::decompress(reader, format)?, hash: Sha256::new() })
 }
 
 /// Linux' `PATH_MAX`: it bounds the depth of trees, and the time that a path takes.
 const MAX_PATH: usize = 4096;
 
-struct Hashing<'a> {
+/// Bytes whose sha256 is taken as they pass.
+pub(super) struct Hashing<'a> {
     inner: Box<dyn Read + Send + 'a>,
     hash: Sha256,
+}
+
+impl Hashing<'_> {
+    /// Sees that all that has passed was the layer asked for.
+    pub(super) fn check(self, diff_id: &DiffId) -> io::Result<()> {
+        let found = DiffId(Digest::from_bytes(self.hash.finalize().into()));
+        if found == *diff_id {
+            return Ok(());
+        }
+        let message = format!("a layer of diff_id {diff_id} turns out to be {found}");
+        Err(io::Error::new(io::ErrorKind::InvalidData, message))
+    }
 }
 
 impl Read for Hashing<'_> {
@@ -116,7 +130,7 @@ impl Unpacker {
         };
         let meta = entry.meta.clone();
         snapshot::set_meta(&self.on_disk(&path), &meta, matches!(kind, Kind::Symlink(_)))?;
-        self.tree.insert(&path, Inode { meta, kind }.into());
+        self.tree.insert(&path, Inode::new(meta, kind).into());
         Ok(())
     }
 
@@ -222,7 +236,7 @@ impl Unpacker {
             let Some(Node::Inode(inode)) = self.tree.get(&path) else { continue };
             let is_link = matches!(inode.kind, Kind::Symlink(_));
             snapshot::set_meta(&self.on_disk(&path), &meta, is_link)?;
-            changed.insert(Arc::as_ptr(&inode), Arc::new(Inode { meta, kind: inode.kind.clone() }));
+            changed.insert(Arc::as_ptr(&inode), Arc::new(Inode::new(meta, inode.kind.clone())));
             // Keeps the address from being used again.
             before.push(inode);
         }

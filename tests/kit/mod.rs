@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+pub(crate) use base::hex;
 pub(crate) use built::Built;
 pub(crate) use faulty::{Fault, Faulty};
 pub(crate) use git::{Daemon, Repository, SmartHttp};
