@@ -213,9 +213,9 @@ impl Supervisor<'_> {
         let (user, group) = (who.user, who.group);
         let privileged = who.is_privileged();
         let change_user = |change: &dyn Fn(&mut Ids) -> Result<(), Errno>| {
-            let mut after = who.clone();
-            change(&mut after.user)?;
-            self.become_other(call, &who, after)
+            let mut ids = who.user;
+            change(&mut ids)?;
+            self.become_other(call, &who, who.with_user(ids))
         };
         let change_group = |change: &dyn Fn(&mut Ids) -> Result<(), Errno>| {
             let mut after = who.clone();
@@ -252,6 +252,10 @@ impl Supervisor<'_> {
                 }
                 let after = Credentials { groups: read_groups(call, a, b)?, ..who.clone() };
                 self.become_other(call, &who, after)
+            }
+            libc::SYS_prctl => {
+                let after = Credentials { keeps_capabilities: y == 1, ..who.clone() };
+                self.become_other(call, &who, after).map(|_zero| Answer::Continue)
             }
             // Capabilities stay as they are: they decide about nothing that is followed here.
             libc::SYS_capset => Ok(Answer::Value(0)),

@@ -98,10 +98,12 @@ fn program() -> Vec<sock_filter> {
     }
     // The slack of timers says who a process is.
     program.extend([
-        jump(libc::BPF_JEQ, number(libc::SYS_prctl), 0, 4),
+        jump(libc::BPF_JEQ, number(libc::SYS_prctl), 0, 6),
         load(argument(0)),
         jump(libc::BPF_JEQ, libc::PR_SET_TIMERSLACK.cast_unsigned(), 0, 1),
         give(SUCCEED),
+        jump(libc::BPF_JEQ, libc::PR_SET_KEEPCAPS.cast_unsigned(), 0, 1),
+        give(TAKE),
         give(ALLOW),
     ]);
     let mut taken: Vec<_> = TAKEN.into_iter().chain(OLDER).map(number).collect();
