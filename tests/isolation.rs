@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::kit::{Kit, installed, root};
+use crate::kit::{CONTAINER, Kit, installed, root};
 
 #[test]
 fn every_isolation_gives_the_same_layers() {
@@ -138,6 +138,24 @@ fn read_only_mounts_refuse_writes_where_nothing_is_mounted() {
     assert!(!built.stderr().contains("takes writes"), "{}", built.stderr());
     let image = built.succeeds();
     assert_eq!(image.file_of_image("/all").unwrap().content, b"texttext");
+}
+
+/// Where it is no network of its own, it is none all the same.
+#[test]
+fn run_20_no_network_is_none_without_namespaces() {
+    if !root() || !installed("setpriv") {
+        return;
+    }
+    let Some(mut kit) = Kit::with_busybox() else { return };
+    kit.dockerfile(
+        "FROM busybox\nRUN --network=none busybox nc -w 1 127.0.0.1 9 < /dev/null 2>&1 | grep 'not supported'; \
+         busybox ping -c 1 -w 1 127.0.0.1 2>&1 | grep 'not supported'\n",
+    );
+    let build = kit.command(&["--isolation", "chroot"]);
+    let mut command = Command::new("setpriv");
+    command.args([&format!("--bounding-set={CONTAINER}"), "--inh-caps=-all"]);
+    let output = command.arg(build.get_program()).args(build.get_args()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -25,7 +25,7 @@ use super::place::{Missing, Places, keeping_time, open_host};
 use super::proc_files::make_proc;
 use super::run::Links;
 use super::socket::{self, Listening};
-use super::supervise::{StandIn, Supervised, Supervisor, Taken};
+use super::supervise::{Chrooted, StandIn, Supervised, Supervisor, Taken};
 use super::{
     Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, network_files, standing, sys,
 };
@@ -37,20 +37,26 @@ pub(super) fn run(process: &Process<'_>, output: OwnedFd, links: &Links) -> Resu
     // Here a step sees kiln's processes: without CAP_SYS_PTRACE it can neither trace them nor read their memory then.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("hide kiln's memory")?;
     sys::unshare(UnshareFlags::FS).doing("separate the working directory")?;
+    let restriction = Restriction::of(process, standing::may_mount());
+    let mut has_network = !process.no_network;
     if process.no_network {
         let separated = sys::unshare(UnshareFlags::NEWNET).and_then(|()| sys::raise_loopback());
-        separated.map_err(|_refused| unsupported("`--network=none`"))?;
+        has_network = separated.is_err();
+    }
+    // Without a network of its own it can still be refused that of the machine.
+    let no_sockets = process.no_network && has_network;
+    if no_sockets && (restriction == Restriction::None || !Taken::InChroot(Chrooted::default()).is_known()) {
+        return Err(unsupported("`--network=none`"));
     }
     // Permission bits below are meant as they are written.
     rustix::process::umask(Mode::empty());
 
     let mut scene = Scene::new(root).doing("open the root file system")?;
-    let restriction = Restriction::of(process, standing::may_mount());
     let supervision = match restriction {
         Restriction::None => None,
         _ => {
-            let writes = process.mounts.iter().any(is_read_only);
-            Supervisor::new(process, Taken::InChroot { writes })?
+            let writes = process.mounts.iter().any(|mount| mount.read_only);
+            Supervisor::new(process, Taken::InChroot(Chrooted { writes, no_sockets }))?
         }
     };
     let (supervisor, supervised) = supervision.unzip();
@@ -79,11 +85,8 @@ struct Scene {
 
 /// Whether a supervisor can be had that refuses what a process would write to its read-only mounts.
 pub(super) fn refuses_writes(process: &Process<'_>) -> bool {
-    Restriction::of(process, standing::may_mount()) != Restriction::None && Taken::InChroot { writes: true }.is_known()
-}
-
-fn is_read_only(mount: &SandboxMount) -> bool {
-    mount.read_only && matches!(mount.kind, SandboxMountKind::Bind(_))
+    Restriction::of(process, standing::may_mount()) != Restriction::None
+        && Taken::InChroot(Chrooted::default()).is_known()
 }
 
 /// Something put in the place of something else.
@@ -172,14 +175,14 @@ impl Scene {
                 let is_directory = path.is_dir();
                 let missing = if is_directory { Missing::Directory } else { Missing::File };
                 let back = if mount.read_only { None } else { Some(split(path).map_err(failed)?) };
-                self.cover(&mount.target, missing, back, |place| copy(source, place))?;
-                if mount.read_only {
-                    let opened = self.opened(&mount.target).map_err(failed)?;
-                    self.read_only.push(opened);
-                }
-                Ok(())
+                self.cover(&mount.target, missing, back, |place| copy(source, place))
             }
+        }?;
+        if mount.read_only {
+            let opened = self.opened(&mount.target).map_err(failed)?;
+            self.read_only.push(opened);
         }
+        Ok(())
     }
 
     fn opened(&mut self, target: &str) -> io::Result<OwnedFd> {

@@ -36,7 +36,7 @@ impl Supervisor<'_> {
         match self.taken {
             Taken::All => {}
             Taken::RareInNamespace => return self.answer_rare(listener, call),
-            Taken::InChroot { .. } => return self.answer_in_chroot(listener, call),
+            Taken::InChroot(_) => return self.answer_in_chroot(listener, call),
         }
         let [a, b, c, d, e, _] = call.arguments;
         let place = |descriptor, path, flags| Place::named(listener, call, descriptor, path, flags);
@@ -285,7 +285,7 @@ impl Supervisor<'_> {
         let path = format!("{}/root", call.thread);
         let root = match rustix::fs::readlinkat(CWD, &*path, Vec::new()) {
             // Without CAP_SYS_PTRACE nobody sees into processes of others. They, in turn, can make no nodes.
-            Err(Errno::ACCESS) if matches!(self.taken, Taken::InChroot { .. }) && !makes_nodes(call.number) => {
+            Err(Errno::ACCESS) if matches!(self.taken, Taken::InChroot(_)) && !makes_nodes(call.number) => {
                 return Ok(Answer::Continue);
             }
             root => root?,

@@ -1,14 +1,15 @@
 //! Takes what a step in a changed root directory cannot be left to do by itself: device nodes, which would be the machine's; what it
-//! asks about itself; and writes, where some of its mounts are read-only.
+//! asks about itself; writes, where some of its mounts are read-only; and sockets, where it is to have no network.
 
 use std::sync::LazyLock;
 
-use libc::{c_long, sock_filter};
+use libc::{c_int, c_long, sock_filter};
 
 use crate::sandbox::seccomp::{ALLOW, argument, give, jump, load, only_for, search};
 
+use super::Chrooted;
 use super::filter::{NATIVE, OPENING, TAKE, number};
-use super::rare_filter::{NODES, begin, nodes};
+use super::rare_filter::{NODES, begin, narrow, nodes};
 
 /// Calls by which a process asks about itself, besides those that open files.
 const ASKING: [c_long; 3] = [libc::SYS_openat2, libc::SYS_readlinkat, libc::SYS_uname];
@@ -74,15 +75,30 @@ const FOR_WRITING: u32 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::
 const FOR_LOOKING: u32 = (libc::O_PATH | libc::O_DIRECTORY).cast_unsigned();
 const MAY_WRITE: u32 = libc::W_OK.cast_unsigned();
 
-/// Empty on architectures whose calls kiln does not know. `writes`: where mounts are read-only.
-pub(super) fn for_chroot(writes: bool) -> &'static [sock_filter] {
-    static FILTERS: LazyLock<[Vec<sock_filter>; 2]> = LazyLock::new(|| [program(false), program(true)]);
-    &FILTERS[usize::from(writes)]
+/// Families of sockets that reach no network. What netlink changes takes a capability that no step has.
+const LOCAL: [c_int; 2] = [libc::AF_UNIX, libc::AF_NETLINK];
+const NO_FAMILY: u32 = libc::SECCOMP_RET_ERRNO | libc::EAFNOSUPPORT.cast_unsigned();
+
+/// Empty on architectures whose calls kiln does not know.
+pub(super) fn for_chroot(more: Chrooted) -> &'static [sock_filter] {
+    static FILTERS: LazyLock<[Vec<sock_filter>; 4]> = LazyLock::new(|| {
+        let of = |writes, no_sockets| program(Chrooted { writes, no_sockets });
+        [of(false, false), of(false, true), of(true, false), of(true, true)]
+    });
+    &FILTERS[usize::from(more.writes) * 2 + usize::from(more.no_sockets)]
 }
 
-fn program(writes: bool) -> Vec<sock_filter> {
+fn program(Chrooted { writes, no_sockets }: Chrooted) -> Vec<sock_filter> {
     let Some(native) = NATIVE else { return Vec::new() };
-    let mut program = begin(native, false);
+    let mut program = begin(native, &narrow(no_sockets));
+    if no_sockets {
+        let mut block = vec![load(argument(0))];
+        block.extend(
+            LOCAL.into_iter().flat_map(|family| [jump(libc::BPF_JEQ, family.cast_unsigned(), 0, 1), give(ALLOW)]),
+        );
+        block.push(give(NO_FAMILY));
+        program.extend(only_for(number(libc::SYS_socket), &block));
+    }
     for (call, mode, device) in NODES {
         let block = if writes { vec![give(TAKE)] } else { nodes(mode, device, false) };
         program.extend(only_for(number(call), &block));

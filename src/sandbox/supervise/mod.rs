@@ -62,10 +62,16 @@ pub(super) enum Taken {
     /// Device nodes, and owners beyond a user namespace's.
     RareInNamespace,
     /// Device nodes and what a step asks about itself, for one whose root directory is merely changed.
-    InChroot {
-        /// And what would change read-only mounts.
-        writes: bool,
-    },
+    InChroot(Chrooted),
+}
+
+/// What is taken besides.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Chrooted {
+    /// What would change read-only mounts.
+    pub(super) writes: bool,
+    /// Sockets of networks, which are refused.
+    pub(super) no_sockets: bool,
 }
 
 impl Taken {
@@ -78,7 +84,7 @@ impl Taken {
         match self {
             Self::All => filter::filter(),
             Self::RareInNamespace => rare_filter::for_many_ids(),
-            Self::InChroot { writes } => chroot_filter::for_chroot(writes),
+            Self::InChroot(more) => chroot_filter::for_chroot(more),
         }
     }
 }
@@ -131,7 +137,7 @@ impl<'a> Supervisor<'a> {
             has_changed_root: AtomicBool::new(taken != Taken::All),
             taken,
             root: match (taken, process.root) {
-                (Taken::InChroot { .. }, Root::Directory(path)) => {
+                (Taken::InChroot(_), Root::Directory(path)) => {
                     Some(open_host(path).doing("open the root file system")?)
                 }
                 _ => None,

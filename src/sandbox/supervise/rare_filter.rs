@@ -15,6 +15,12 @@ const NARROW: (u32, [(u32, usize); 2]) = (0x4000_0003, [(14, 1), (297, 2)]);
 #[cfg(not(target_arch = "x86_64"))]
 const NARROW: (u32, [(u32, usize); 2]) = (0x4000_0028, [(14, 1), (324, 2)]);
 
+/// `socketcall` and `socket` of those programs.
+#[cfg(target_arch = "x86_64")]
+const NARROW_SOCKETS: [u32; 2] = [102, 359];
+#[cfg(not(target_arch = "x86_64"))]
+const NARROW_SOCKETS: [u32; 2] = [102, 281];
+
 /// Calls that make nodes, and the places of mode and number.
 #[cfg(target_arch = "x86_64")]
 pub(super) const NODES: [(c_long, usize, usize); 2] = [(libc::SYS_mknodat, 2, 3), (libc::SYS_mknod, 1, 2)];
@@ -43,7 +49,7 @@ pub(super) fn for_many_ids() -> &'static [sock_filter] {
 
 fn program() -> Vec<sock_filter> {
     let Some(native) = NATIVE else { return Vec::new() };
-    let mut program = begin(native, true);
+    let mut program = begin(native, &[give(ALLOW)]);
     for (call, mode, device) in NODES {
         program.extend(only_for(number(call), &nodes(mode, device, true)));
     }
@@ -54,11 +60,10 @@ fn program() -> Vec<sock_filter> {
     program
 }
 
-/// Answers calls of other architectures, and loads the number of those of the machine's own.
-pub(super) fn begin(native: u32, in_namespace: bool) -> Vec<sock_filter> {
+/// Answers calls of other architectures as `other` says, and loads the number of those of the machine's own.
+pub(super) fn begin(native: u32, other: &[sock_filter]) -> Vec<sock_filter> {
     let mut program = vec![load(ARCHITECTURE)];
-    let other = narrow(in_namespace);
-    program.push(jump(libc::BPF_JEQ, native, distance(&other), 0));
+    program.push(jump(libc::BPF_JEQ, native, distance(other), 0));
     program.extend(other);
     program.push(load(NUMBER));
     program
@@ -85,12 +90,10 @@ fn owners(user: usize, group: usize) -> Vec<sock_filter> {
     [&beyond(user)[..], &beyond(group), &[give(ALLOW)]].concat()
 }
 
-/// 32-bit programs are not supervised: the kernel refuses them nodes in a namespace, and the filter does elsewhere.
-fn narrow(in_namespace: bool) -> Vec<sock_filter> {
+/// 32-bit programs are not supervised: in a namespace the kernel refuses them nodes, and here the filter does; and sockets, where
+/// there are to be none.
+pub(super) fn narrow(no_sockets: bool) -> Vec<sock_filter> {
     let (architecture, calls) = NARROW;
-    if in_namespace {
-        return vec![give(ALLOW)];
-    }
     let mut program = vec![jump(libc::BPF_JEQ, architecture, 1, 0), give(ALLOW), load(NUMBER)];
     for (call, mode) in calls {
         program.extend([
@@ -103,6 +106,9 @@ fn narrow(in_namespace: bool) -> Vec<sock_filter> {
             give(ALLOW),
         ]);
     }
+    for call in NARROW_SOCKETS.into_iter().filter(|_| no_sockets) {
+        program.extend([jump(libc::BPF_JEQ, call, 0, 1), give(NOT_PERMITTED)]);
+    }
     program.push(give(ALLOW));
     program
 }
@@ -114,6 +120,7 @@ fn distance(block: &[sock_filter]) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Chrooted;
     use super::super::chroot_filter::for_chroot;
     use super::*;
 
@@ -175,12 +182,38 @@ mod tests {
             ("anything else", number(libc::SYS_newfstatat), [0, 0, libc::S_IFBLK, disk], ALLOW, ALLOW),
         ] {
             assert_eq!(answer(for_many_ids(), native, call, arguments), in_namespace, "{row}, in a namespace");
-            assert_eq!(answer(for_chroot(false), native, call, arguments), in_chroot, "{row}, in a chroot");
+            assert_eq!(
+                answer(for_chroot(Chrooted::default()), native, call, arguments),
+                in_chroot,
+                "{row}, in a chroot"
+            );
         }
         let (narrow, [(mknod, _), _]) = NARROW;
-        assert_eq!(answer(for_chroot(false), narrow, mknod, [0, libc::S_IFBLK, 0, 0]), NOT_PERMITTED);
-        assert_eq!(answer(for_chroot(false), narrow, mknod, [0, libc::S_IFIFO, 0, 0]), ALLOW);
+        assert_eq!(answer(for_chroot(Chrooted::default()), narrow, mknod, [0, libc::S_IFBLK, 0, 0]), NOT_PERMITTED);
+        assert_eq!(answer(for_chroot(Chrooted::default()), narrow, mknod, [0, libc::S_IFIFO, 0, 0]), ALLOW);
         assert_eq!(answer(for_many_ids(), narrow, mknod, [0, libc::S_IFBLK, 0, 0]), ALLOW);
+    }
+
+    #[test]
+    fn run_20_no_network_has_no_sockets_where_it_cannot_be_a_network_of_its_own() {
+        let Some(native) = NATIVE else { return };
+        let (none, (narrow, _)) = (for_chroot(Chrooted { no_sockets: true, writes: false }), NARROW);
+        let socket = number(libc::SYS_socket);
+        for (row, family, is_allowed) in [
+            ("unix", libc::AF_UNIX, true),
+            ("netlink", libc::AF_NETLINK, true),
+            ("inet", libc::AF_INET, false),
+            ("inet6", libc::AF_INET6, false),
+            ("packet", libc::AF_PACKET, false),
+        ] {
+            let arguments = [family.cast_unsigned(), 0, 0, 0];
+            assert_eq!(answer(none, native, socket, arguments) == ALLOW, is_allowed, "{row}");
+            assert_eq!(answer(for_chroot(Chrooted::default()), native, socket, arguments), ALLOW, "{row}");
+        }
+        for call in NARROW_SOCKETS {
+            assert_eq!(answer(none, narrow, call, [0; 4]), NOT_PERMITTED);
+            assert_eq!(answer(for_chroot(Chrooted::default()), narrow, call, [0; 4]), ALLOW);
+        }
     }
 
     #[test]
@@ -197,7 +230,16 @@ mod tests {
             ("may it be written", access, libc::R_OK | libc::W_OK, TAKE),
             ("a question", number(libc::SYS_newfstatat), 0, ALLOW),
         ] {
-            assert_eq!(answer(for_chroot(true), native, call, [0, 0, argument.cast_unsigned(), 0]), want, "{row}");
+            assert_eq!(
+                answer(
+                    for_chroot(Chrooted { writes: true, ..Chrooted::default() }),
+                    native,
+                    call,
+                    [0, 0, argument.cast_unsigned(), 0]
+                ),
+                want,
+                "{row}"
+            );
         }
     }
 }
