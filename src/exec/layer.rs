@@ -24,6 +24,7 @@ struct Inner {
     kept: Arc<Kept>,
     is_fresh: bool,
     changes: OnceLock<Arc<Changes>>,
+    implied: OnceLock<Vec<RootPath>>,
     record: Mutex<Option<Result<LayerRecord, (io::ErrorKind, String)>>>,
     recorded: Condvar,
 }
@@ -81,6 +82,7 @@ impl Layer {
             kept: Arc::new(Kept { store: Arc::clone(store), base, tree: Mutex::new(None) }),
             is_fresh: record.is_none(),
             changes: OnceLock::new(),
+            implied: OnceLock::new(),
             record: Mutex::new(record.map(Ok)),
             recorded: Condvar::new(),
         }))
@@ -112,6 +114,18 @@ impl Layer {
             }
         };
         Ok(Arc::clone(self.0.changes.get_or_init(|| Arc::new(changes))))
+    }
+
+    /// Directories of a base's layer that it has something in and does not list: its tree cannot know what they are.
+    pub(super) fn implied(&self) -> io::Result<&[RootPath]> {
+        if self.0.kept.base.is_none() {
+            return Ok(&[]);
+        }
+        if let Some(known) = self.0.implied.get() {
+            return Ok(known);
+        }
+        let implied = self.changes()?.implied_directories();
+        Ok(self.0.implied.get_or_init(|| implied))
     }
 
     fn listed(&self, diff_id: &DiffId) -> io::Result<Option<Changes>> {

@@ -206,7 +206,7 @@ impl Differ {
             (Node::Inode(new), old) => {
                 // An unchanged name is left out, even where another name of the inode is new (M-30).
                 if let Some(Node::Inode(old)) = old
-                    && same_inode(new, old)?
+                    && new.is_same(old)?
                 {
                     self.passed_over = true;
                     return Ok(());
@@ -236,21 +236,23 @@ fn same_owner_and_mode(a: &Meta, b: &Meta) -> bool {
     (a.mode, a.uid, a.gid) == (b.mode, b.uid, b.gid) && a.xattrs.get(CAPABILITY) == b.xattrs.get(CAPABILITY)
 }
 
-/// DIFF-1 for everything else. The content of files is compared when all the rest is equal: the reference
-/// trusts size and time there, and loses writes of the same clock tick (M-23).
-fn same_inode(a: &Inode, b: &Inode) -> io::Result<bool> {
-    if !same_owner_and_mode(&a.meta, &b.meta) || a.meta.mtime != b.meta.mtime {
-        return Ok(false);
-    }
-    Ok(match (&a.kind, &b.kind) {
-        (Kind::File(a), Kind::File(b)) => a.size == b.size && same_content(a, b)?,
-        (Kind::Symlink(a), Kind::Symlink(b)) => a == b,
-        (Kind::CharDevice(a, b), Kind::CharDevice(c, d)) | (Kind::BlockDevice(a, b), Kind::BlockDevice(c, d)) => {
-            (a, b) == (c, d)
+impl Inode {
+    /// DIFF-1 for everything but directories. The content of files is compared when all the rest is equal: the reference
+    /// trusts size and time there, and loses writes of the same clock tick (M-23).
+    pub fn is_same(&self, old: &Self) -> io::Result<bool> {
+        if !same_owner_and_mode(&self.meta, &old.meta) || self.meta.mtime != old.meta.mtime {
+            return Ok(false);
         }
-        (Kind::Fifo, Kind::Fifo) => true,
-        _ => false,
-    })
+        Ok(match (&self.kind, &old.kind) {
+            (Kind::File(a), Kind::File(b)) => a.size == b.size && same_content(a, b)?,
+            (Kind::Symlink(a), Kind::Symlink(b)) => a == b,
+            (Kind::CharDevice(a, b), Kind::CharDevice(c, d)) | (Kind::BlockDevice(a, b), Kind::BlockDevice(c, d)) => {
+                (a, b) == (c, d)
+            }
+            (Kind::Fifo, Kind::Fifo) => true,
+            _ => false,
+        })
+    }
 }
 
 fn same_content(a: &File, b: &File) -> io::Result<bool> {
