@@ -162,7 +162,7 @@ pub fn tar_archive(bytes: &[u8]) {
     let files = |path: &Path| Arc::new(TreeFiles::open(path).expect("the directory"));
     let _read_or_refused = context::from_tar(&bytes[..], &scratch, files(&scratch));
     let diff_id = DiffId(Digest::from_bytes(Sha256::digest(&bytes).into()));
-    let _read_or_refused = layer::unpack(&bytes[..], Compression::Uncompressed, &diff_id, &tree);
+    let _read_or_refused = layer::unpack(&bytes[..], Compression::Uncompressed, &diff_id, u64::MAX, &tree);
     let _read_or_refused = add(bytes, &members, files(&members));
     let left = fs::read_dir(dir.path()).expect("the temporary directory").count();
     assert_eq!(left, 3, "something lies beside the directories");

@@ -28,6 +28,7 @@ pub mod rootfs;
 pub mod sandbox;
 #[cfg(test)]
 mod shapes;
+pub mod share;
 pub mod snapshot;
 pub mod ssh;
 pub mod store;

@@ -15,6 +15,7 @@ mod pin;
 mod rewrite;
 mod run;
 mod secrets;
+mod sharing;
 mod source;
 
 pub use check::{Checked, Target, Targets, check, targets};

@@ -10,6 +10,7 @@ use crate::policy::Policy;
 use crate::registry::Access;
 use crate::remote::Source;
 use crate::sandbox::{HostEntry, Isolation, Limits, Resources};
+use crate::share::{ExportSpec, Location};
 
 /// What to build and how: the command line, checked.
 #[derive(Clone, Debug)]
@@ -47,6 +48,10 @@ pub struct Options {
     pub locked: bool,
     /// `--offline`: nothing is fetched. Of registries `registries` says so.
     pub offline: bool,
+    /// `--cache-from`, in order.
+    pub cache_from: Vec<Location>,
+    /// `--cache-to`, in order.
+    pub cache_to: Vec<ExportSpec>,
     /// `--network`
     pub network: Network,
     /// `--isolation`; `None` is `auto`.
@@ -214,6 +219,12 @@ pub enum BuildError {
     /// An image cannot be pushed.
     #[error(transparent)]
     Transfer(#[from] crate::transfer::Error),
+    /// The cache was not exported, and was to be (`ignore-error=false`).
+    #[error("{message}")]
+    Cache {
+        /// One line.
+        message: String,
+    },
     /// The machine failed.
     #[error("cannot {doing}")]
     Machine {

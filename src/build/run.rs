@@ -6,9 +6,10 @@ use std::time::Instant;
 use crate::dockerfile::{self, Severity};
 use crate::exec::{self, Built, ExecError, Packing, Settings};
 use crate::image::{Compression, Reference, Wire};
-use crate::output::{self, Image, OutputSpec};
+use crate::output::{self, Image, OutputKind, OutputSpec};
 use crate::plan::Plan;
 use crate::progress::{self, Cancel, Event, SharedSink, TaskId};
+use crate::share::Shared;
 use crate::store::{Store, StoreError};
 use crate::transfer::{self, Transfer};
 
@@ -18,7 +19,7 @@ use super::inputs::Outside;
 use super::known::Known;
 use super::layers::Layers;
 use super::{BuildError, BuiltImage, Options, Outcome, SourceText};
-use super::{frontend, source};
+use super::{frontend, sharing, source};
 
 /// Ids of the tasks that write outputs: apart from those of the steps.
 const FIRST_TASK: u32 = 3_000_000;
@@ -61,22 +62,29 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
 
     let settings = settings(options, &plan, threads, sink);
     let outside = Outside::new(&resolver, &fetcher, &sources.context, threads, sink);
-    let result = exec::execute(&plan, &outside, &store, &settings, sink, cancel);
-    if result.is_err() {
-        // What a failed build has read need not be read again either.
-        exec::Inputs::remember(&outside);
-    }
-    let built = result.map_err(|error| match error {
-        // What fails after that may fail because of it.
-        _ if cancel.is_set() => BuildError::Cancelled,
-        ExecError::Step(found) => failed(vec![*found]),
-        ExecError::Exhausted(found) => BuildError::Exhausted { source_text: text.clone(), diagnostics: vec![*found] },
-        ExecError::Cancelled => BuildError::Cancelled,
-        ExecError::Io(source) => BuildError::Machine { doing: "carry out the build".to_owned(), source },
-    })?;
-    let (cached, ran) = (built.cached, built.ran);
-    let transfer = Transfer::new(Arc::clone(&store), registry, Arc::clone(sink), cancel.clone());
-    let outcome = export(options, &plan, built, &settings, &store, &transfer, sink, cancel)?;
+    let transfer = Transfer::new(Arc::clone(&store), Arc::clone(&registry), Arc::clone(sink), cancel.clone());
+    let shared = sharing::open(options, &registry, &store, sink, cancel);
+    let once = || {
+        let result = exec::execute(&plan, &outside, &store, shared.as_ref(), &settings, sink, cancel);
+        if result.is_err() {
+            // What a failed build has read need not be read again either.
+            exec::Inputs::remember(&outside);
+        }
+        let built = result.map_err(|error| match error {
+            // What fails after that may fail because of it.
+            _ if cancel.is_set() => BuildError::Cancelled,
+            ExecError::Step(found) => failed(vec![*found]),
+            ExecError::Exhausted(found) => {
+                BuildError::Exhausted { source_text: text.clone(), diagnostics: vec![*found] }
+            }
+            ExecError::Cancelled => BuildError::Cancelled,
+            ExecError::Io(source) => BuildError::Machine { doing: "carry out the build".to_owned(), source },
+        })?;
+        let counts = (built.cached, built.ran);
+        let outcome = export(options, &plan, built, &settings, shared.as_ref(), &store, &transfer, sink, cancel)?;
+        Ok((outcome, counts))
+    };
+    let (outcome, (cached, ran)) = sharing::carry_out(shared.as_ref(), cancel, once)?;
     sink.event(Event::Summary { cached, ran, took: began.elapsed() });
     Ok(Outcome { warnings, source: text, ..outcome })
 }
@@ -104,9 +112,11 @@ fn settings(options: &Options, plan: &Plan, threads: usize, sink: &SharedSink) -
         offline: options.offline,
         no_cache_filter: options.no_cache_filter.clone(),
         packing: Packing { compression, level: chosen.and_then(|output| output.level), threads },
-        blobs: options.outputs.is_empty()
-            || !options.tags.is_empty()
-            || options.outputs.iter().any(|output| output.kind.is_image()),
+        blobs: match &options.outputs[..] {
+            [] => true,
+            outputs if outputs.iter().all(|output| output.kind == OutputKind::Nothing) => false,
+            outputs => !options.tags.is_empty() || outputs.iter().any(|output| output.kind.is_image()),
+        },
         hostname: hostname.cloned().unwrap_or_else(|| "buildkitsandbox".to_owned()),
         hosts: options.hosts.clone(),
         shm_size: options.shm_size,
@@ -127,6 +137,7 @@ fn export(
     plan: &Plan,
     built: Built,
     settings: &Settings,
+    shared: Option<&Shared>,
     store: &Store,
     transfer: &Transfer,
     sink: &SharedSink,
@@ -136,8 +147,10 @@ fn export(
     let only_pushed = !options.outputs.is_empty() && options.outputs.iter().all(|output| output.push);
     let layers = Layers { store, built: &built.layers, packing: settings.packing, only_pushed };
     let root = built.root;
+    let mut config = built.config;
+    config.cache = shared.and_then(Shared::inline_field);
     let mut image = Image {
-        config: built.config,
+        config,
         layers: if settings.blobs { layers.blobs().map_err(failed)? } else { Vec::new() },
         names: options.tags.clone(),
         created: plan.epoch.unwrap_or(settings.now),

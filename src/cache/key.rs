@@ -55,9 +55,24 @@ impl Preimage {
     /// The digest of the canonical JSON, in which the digest of the inputs stands for them.
     pub fn key(&self) -> Key {
         let Self { format, platform, parent, instruction, inputs } = self;
-        // These types have no part that JSON cannot hold.
-        let json = serde_json::to_vec(&(format, platform, parent, instruction, inputs.digest())).unwrap_or_default();
-        Key(Digest::of(&json))
+        Key::of(*format, platform, parent, instruction, inputs.digest())
+    }
+
+    /// As much as makes the key.
+    pub fn brief(&self) -> Brief {
+        let Self { format, platform, parent, instruction, inputs } = self.clone();
+        Brief { format, platform, parent, instruction, inputs: inputs.digest() }
+    }
+
+    /// The name of the mark that this step has run on any state. Without it no key by content can hit, and the packing of the step
+    /// before need not be waited for.
+    pub fn marker(&self) -> String {
+        format!("seen-{}", self.marker_key())
+    }
+
+    /// The key in that name.
+    pub fn marker_key(&self) -> Key {
+        self.with_parent(Parent::Scratch).key()
     }
 
     /// Writes all of it as JSON, as it stands in a record.
@@ -72,7 +87,42 @@ impl Preimage {
     }
 }
 
+/// A preimage in short: the digest of the inputs stands for them. It has the same key, which is how one that comes from
+/// elsewhere is known to be the right one.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Brief {
+    format: u32,
+    platform: String,
+    /// The state it starts from.
+    pub parent: Parent,
+    instruction: String,
+    inputs: Digest,
+}
+
+impl Brief {
+    /// The key of the preimage.
+    pub fn key(&self) -> Key {
+        self.key_on(&self.parent)
+    }
+
+    /// The key of the same step on another parent.
+    pub fn key_on(&self, parent: &Parent) -> Key {
+        Key::of(self.format, &self.platform, parent, &self.instruction, self.inputs)
+    }
+
+    /// Whether this kiln can hit it at all.
+    pub fn is_current(&self) -> bool {
+        self.format == FORMAT
+    }
+}
+
 impl Key {
+    fn of(format: u32, platform: &str, parent: &Parent, instruction: &str, inputs: Digest) -> Self {
+        // These types have no part that JSON cannot hold.
+        let json = serde_json::to_vec(&(format, platform, parent, instruction, inputs)).unwrap_or_default();
+        Self(Digest::of(&json))
+    }
+
     /// 64 hex digits: the name of the record's file.
     pub fn hex(&self) -> String {
         self.0.hex()
@@ -96,6 +146,15 @@ mod tests {
 
     fn inputs(name: &str, value: &str) -> Inputs {
         Inputs::new(vec![Input { name: name.into(), value: value.into() }], vec![]).unwrap()
+    }
+
+    #[test]
+    fn cx_1_a_preimage_in_short_has_the_same_key() {
+        let (whole, brief) = (sample(), sample().brief());
+        let back: Brief = serde_json::from_str(&serde_json::to_string(&brief).unwrap()).unwrap();
+        assert_eq!((back.key(), back.is_current()), (whole.key(), true));
+        let parent = Parent::Content("x".into());
+        assert_eq!(back.key_on(&parent), whole.with_parent(parent).key());
     }
 
     #[test]

@@ -14,5 +14,5 @@ mod record;
 
 pub use content::{base_content, layer_content, stack_content};
 pub use inputs::{Input, Inputs, Listed};
-pub use key::{Key, Parent, Preimage};
+pub use key::{Brief, Key, Parent, Preimage};
 pub use record::{LayerRecord, Record};

@@ -217,6 +217,16 @@ pub(super) struct BuildArgs {
     #[arg(long)]
     pub(super) offline: bool,
 
+    /// Take steps from a cache that others have filled: an image's or cache's name in a registry, or
+    /// type=registry,ref=NAME or type=local,src=DIR; may be repeated
+    #[arg(long, value_name = "SPEC")]
+    pub(super) cache_from: Vec<String>,
+
+    /// Give steps to such a cache: type=registry,ref=NAME, type=local,dest=DIR or type=inline; with
+    /// mode=max those of all stages, each once it is done; may be repeated
+    #[arg(long, value_name = "SPEC")]
+    pub(super) cache_to: Vec<String>,
+
     /// Network of RUN: default, none or host
     #[arg(long, value_name = "MODE", default_value = "default")]
     pub(super) network: String,

@@ -6,10 +6,6 @@ use super::failure::Failure;
 #[derive(clap::Args, Debug, Default)]
 pub(super) struct Unsupported {
     #[arg(long, hide = true)]
-    pub(super) cache_from: Vec<String>,
-    #[arg(long, hide = true)]
-    pub(super) cache_to: Vec<String>,
-    #[arg(long, hide = true)]
     pub(super) attest: Vec<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) sbom: Option<String>,
@@ -48,8 +44,6 @@ impl Unsupported {
     pub(super) fn refuse(&self) -> Result<(), Failure> {
         let asks = |value: &Option<String>| value.as_deref().is_some_and(|value| !is_off(value));
         let given = [
-            ("--cache-from", !self.cache_from.is_empty(), "keep the store (`--store`) between builds"),
-            ("--cache-to", !self.cache_to.is_empty(), "keep the store (`--store`) between builds"),
             ("--attest", !self.attest.is_empty(), "leave it out"),
             ("--sbom", asks(&self.sbom), "pass `--sbom=false`"),
             ("--provenance", asks(&self.provenance), "pass `--provenance=false`"),

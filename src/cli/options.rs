@@ -12,6 +12,7 @@ use crate::output::{self, OutputKind, OutputSpec};
 use crate::plan::Network;
 use crate::registry::Access;
 use crate::remote;
+use crate::share::{ExportSpec, Location, SpecError};
 
 use super::args::{BuildArgs, ProgressMode, PullMode, RegistryArgs, StoreArgs};
 use super::config::Config;
@@ -99,6 +100,8 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
             Some(PullMode::Missing) | None => Pull::Missing,
         },
         policy: policy::read(args.policy.as_deref(), around)?,
+        cache_from: shared("--cache-from", &args.cache_from, Location::import)?,
+        cache_to: shared("--cache-to", &args.cache_to, ExportSpec::parse)?,
         locked: args.locked,
         offline: args.offline,
         network,
@@ -121,6 +124,13 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
         registries: Access { offline: args.offline, ..access(&args.registries, around)? },
         now: now(),
     })
+}
+
+/// `--cache-from` or `--cache-to` (CX-1). Scripts pass an empty value for what is not set.
+fn shared<T>(flag: &str, given: &[String], read: fn(&str) -> Result<T, SpecError>) -> Checked<Vec<T>> {
+    let given = given.iter().filter(|text| !text.is_empty());
+    let hint = "write for example `type=registry,ref=REGISTRY/NAME` or `type=local,dest=DIR`";
+    given.map(|text| read(text).map_err(|error| Failure::usage(format!("{flag}: {error}"), Some(hint)))).collect()
 }
 
 /// Scripts pass an empty value for what is not set.

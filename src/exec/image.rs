@@ -63,6 +63,8 @@ pub(super) fn config(
             image.created = Some(at_most);
         }
     }
+    // It would tell of the base's steps.
+    image.cache = None;
     image.config = target.config.clone();
     image.author = target.author.clone().unwrap_or_default();
     image.rootfs.diff_ids = diff_ids;

@@ -2,15 +2,17 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use crate::cache::{LayerRecord, layer_content};
-use crate::image::{Compression, Descriptor, DiffId};
+use crate::image::{Compression, Descriptor, DiffId, MediaType, Wire};
 use crate::layer;
 use crate::rootfs::{Change, Changes, Files, Kind, RootPath};
+use crate::share::Hit;
 use crate::snapshot;
 use crate::store::{BlobSource, Store};
 
+use super::kept::{Kept, Origin, TreeOf, lock};
 use super::tree::Tree;
 
 /// From so many entries on it pays to list them on a thread of its own.
@@ -27,14 +29,6 @@ struct Inner {
     implied: OnceLock<Vec<RootPath>>,
     record: Mutex<Option<Result<LayerRecord, (io::ErrorKind, String)>>>,
     recorded: Condvar,
-}
-
-/// Where the files of a layer are. The layer's list refers to it, so that whoever holds a part of the list can open files.
-struct Kept {
-    store: Arc<Store>,
-    /// Of a base image: the blob, and who has it.
-    base: Option<(Descriptor, Option<Arc<dyn BlobSource>>)>,
-    tree: Mutex<Option<Arc<Tree>>>,
 }
 
 /// How a layer's blob is to be compressed.
@@ -57,29 +51,31 @@ impl Layer {
         source: Option<Arc<dyn BlobSource>>,
     ) -> Self {
         let record = LayerRecord { diff_id, size: 0, content: diff_id.to_string() };
-        Self::with(store, Some((blob, source)), Some(record))
+        Self::with(store, Origin::Base(blob, source), Some(record))
+    }
+
+    /// A layer that another machine made, and that is fetched when it is needed.
+    pub(super) fn shared(store: &Arc<Store>, hit: Hit) -> Self {
+        let record = hit.record().layer.clone();
+        Self::with(store, Origin::Shared(hit), Some(record))
     }
 
     /// A layer that an earlier build made.
     pub(super) fn recorded(store: &Arc<Store>, record: LayerRecord) -> Self {
-        Self::with(store, None, Some(record))
+        Self::with(store, Origin::Own, Some(record))
     }
 
     /// A new layer. `tree` is given when its files already lie in overlay form in a directory of the store.
     pub(super) fn fresh(store: &Arc<Store>, changes: Changes, tree: Option<Arc<Tree>>) -> Self {
-        let layer = Self::with(store, None, None);
+        let layer = Self::with(store, Origin::Own, None);
         layer.0.changes.get_or_init(|| Arc::new(changes));
         *lock(&layer.0.kept.tree) = tree;
         layer
     }
 
-    fn with(
-        store: &Arc<Store>,
-        base: Option<(Descriptor, Option<Arc<dyn BlobSource>>)>,
-        record: Option<LayerRecord>,
-    ) -> Self {
+    fn with(store: &Arc<Store>, origin: Origin, record: Option<LayerRecord>) -> Self {
         Self(Arc::new(Inner {
-            kept: Arc::new(Kept { store: Arc::clone(store), base, tree: Mutex::new(None) }),
+            kept: Arc::new(Kept { store: Arc::clone(store), origin, tree: Mutex::new(None) }),
             is_fresh: record.is_none(),
             changes: OnceLock::new(),
             implied: OnceLock::new(),
@@ -118,7 +114,7 @@ impl Layer {
 
     /// Directories of a base's layer that it has something in and does not list: its tree cannot know what they are.
     pub(super) fn implied(&self) -> io::Result<&[RootPath]> {
-        if self.0.kept.base.is_none() {
+        if !matches!(self.0.kept.origin, Origin::Base(..)) {
             return Ok(&[]);
         }
         if let Some(known) = self.0.implied.get() {
@@ -129,9 +125,11 @@ impl Layer {
     }
 
     fn listed(&self, diff_id: &DiffId) -> io::Result<Option<Changes>> {
-        let Some(bytes) = self.0.kept.store.list(diff_id)? else { return Ok(None) };
         let files: Arc<dyn Files> = Arc::new(TreeOf { kept: Arc::clone(&self.0.kept), diff_id: *diff_id });
-        Ok(layer::list::from_bytes(&bytes, &files).ok())
+        match self.0.kept.store.list(diff_id)? {
+            Some(bytes) => Ok(layer::list::from_bytes(&bytes, &files).ok()),
+            None => Ok(self.0.kept.told_entries(&files)),
+        }
     }
 
     /// The layer's directory in overlay form, made now unless it is there.
@@ -151,55 +149,6 @@ impl Layer {
         let made = Arc::new(Tree::temporary(dir, temp)?);
         *tree = Some(Arc::clone(&made));
         Ok(made)
-    }
-}
-
-impl Kept {
-    /// The directory of a layer that has a name.
-    fn tree(&self, diff_id: &DiffId) -> io::Result<Arc<Tree>> {
-        let mut tree = lock(&self.tree);
-        if let Some(known) = &*tree {
-            return Ok(Arc::clone(known));
-        }
-        if self.store.tree(diff_id).is_none() {
-            self.unpack_blob(diff_id)?;
-        }
-        let path = self.store.tree(diff_id).ok_or_else(|| io::Error::other("the layer's tree is gone"))?;
-        let made = Arc::new(Tree::stored(&path)?);
-        *tree = Some(Arc::clone(&made));
-        Ok(made)
-    }
-
-    /// Reads the blob once, which gives both list and tree.
-    fn unpack_blob(&self, diff_id: &DiffId) -> io::Result<()> {
-        let _one_at_a_time = self.store.lock(&format!("unpack-{}", diff_id.0.hex()))?;
-        if self.store.tree(diff_id).is_some() && self.store.list(diff_id)?.is_some() {
-            return Ok(());
-        }
-        let blob = self.local_blob(diff_id)?;
-        let temp = self.store.temp_dir()?;
-        let dir = temp.join("tree");
-        std::fs::create_dir(&dir)?;
-        let compression = blob.media_type.compression().unwrap_or(Compression::Uncompressed);
-        let changes = layer::unpack(self.store.open_blob(&blob.digest)?, compression, diff_id, &dir)?;
-        self.store.put_list(diff_id, self.store.draft(|out| layer::list::write(&changes, out))?)?;
-        self.store.adopt_tree(diff_id, &dir)
-    }
-
-    /// A blob of the layer that lies in the store.
-    fn local_blob(&self, diff_id: &DiffId) -> io::Result<Descriptor> {
-        if let Some(blob) = self.store.blob_of(diff_id)?
-            && self.store.has(&blob.digest)
-        {
-            return Ok(blob);
-        }
-        match &self.base {
-            Some((blob, source)) => {
-                self.store.ensure_blob(blob, source.as_deref())?;
-                Ok(blob.clone())
-            }
-            None => Err(io::Error::other(format!("the store has lost layer {diff_id}"))),
-        }
     }
 }
 
@@ -254,7 +203,7 @@ impl Layer {
 
     fn pack_files(&self, changes: &Changes, packing: Option<Packing>) -> io::Result<(DiffId, u64)> {
         let packed = match packing {
-            Some(packing) => self.pack_blob(changes, packing)?,
+            Some(packing) => self.pack_blob(changes, packing)?.0,
             None => {
                 // Nobody exports this layer: its files are kept as they are.
                 self.tree()?;
@@ -264,37 +213,64 @@ impl Layer {
         Ok((packed.diff_id, packed.size))
     }
 
-    fn pack_blob(&self, changes: &Changes, packing: Packing) -> io::Result<layer::Packed> {
-        let mut blob = self.0.kept.store.new_blob()?;
+    fn pack_blob(&self, changes: &Changes, packing: Packing) -> io::Result<(layer::Packed, Descriptor)> {
+        let store = &self.0.kept.store;
+        let mut blob = store.new_blob()?;
         let packed = layer::pack_blob(changes, packing.compression, packing.level, packing.threads, &mut blob)?;
         let (digest, size) = blob.commit(None)?;
         let descriptor = Descriptor::new(packing.media_type(), digest, size);
-        self.0.kept.store.set_blob_of(&packed.diff_id, &descriptor)?;
-        Ok(packed)
+        store.set_blob_of(&packed.diff_id, &descriptor)?;
+        Ok((packed, descriptor))
     }
 
-    /// The layer's blob, which a base's registry may still have alone: for outputs that need no more than its name.
+    /// The layer's blob, which a registry may still have alone: for outputs that need no more than its name.
     pub fn descriptor(&self, packing: Packing) -> io::Result<Descriptor> {
-        match &self.0.kept.base {
-            Some((blob, Some(source))) if source.is_lasting() => Ok(blob.clone()),
+        let kept = &self.0.kept;
+        match &kept.origin {
+            Origin::Base(blob, Some(source)) if source.is_lasting() => Ok(blob.clone()),
+            Origin::Shared(hit) if hit.blob().media_type == packing.media_type() && hit.repository().is_some() => {
+                if let Some(repository) = hit.repository() {
+                    kept.store.put_source(&hit.blob().digest, &repository)?;
+                }
+                Ok(hit.blob().clone())
+            }
             _ => self.blob(packing),
         }
     }
 
     /// The layer's blob in the store, made now unless it is there. A base's blob is passed on as it is.
     pub fn blob(&self, packing: Packing) -> io::Result<Descriptor> {
-        let diff_id = self.record()?.diff_id;
-        if self.0.kept.base.is_some() {
-            return self.0.kept.local_blob(&diff_id);
+        let (diff_id, kept) = (self.record()?.diff_id, &self.0.kept);
+        match &kept.origin {
+            Origin::Base(..) => return kept.local_blob(&diff_id),
+            Origin::Shared(hit) if hit.blob().media_type == packing.media_type() => return kept.local_blob(&diff_id),
+            Origin::Shared(_) | Origin::Own => {}
         }
-        if let Some(blob) = self.0.kept.store.blob_of(&diff_id)?
+        if let Some(blob) = kept.store.blob_of(&diff_id)?
             && blob.media_type == packing.media_type()
-            && self.0.kept.store.has(&blob.digest)
+            && kept.store.has(&blob.digest)
         {
             return Ok(blob);
         }
-        self.pack_blob(&*self.changes()?, packing)?;
-        self.0.kept.store.blob_of(&diff_id)?.ok_or_else(|| io::Error::other("the layer's blob was not written"))
+        let (packed, blob) = self.pack_blob(&*self.changes()?, packing)?;
+        if packed.diff_id == diff_id {
+            return Ok(blob);
+        }
+        let other =
+            io::Error::new(io::ErrorKind::InvalidData, format!("layer {diff_id} has become {}", packed.diff_id));
+        kept.or_lose(&blob, Err(other))
+    }
+
+    /// A blob of the layer in the store, whatever its compression; made now unless there is one.
+    pub(super) fn any_blob(&self, packing: Packing) -> io::Result<Descriptor> {
+        let (diff_id, kept) = (self.record()?.diff_id, &self.0.kept);
+        if let Some(blob) = kept.store.blob_of(&diff_id)?.filter(|blob| kept.store.has(&blob.digest)) {
+            return Ok(blob);
+        }
+        match &kept.origin {
+            Origin::Base(..) | Origin::Shared(_) => kept.local_blob(&diff_id),
+            Origin::Own => self.blob(packing),
+        }
     }
 }
 
@@ -310,8 +286,8 @@ fn is_digested(changes: &Changes) -> bool {
 }
 
 impl Packing {
-    fn media_type(self) -> crate::image::MediaType {
-        crate::image::MediaType::Layer(crate::image::Wire::Oci, self.compression)
+    fn media_type(self) -> MediaType {
+        MediaType::Layer(Wire::Oci, self.compression)
     }
 }
 
@@ -319,26 +295,4 @@ impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Layer").field(&lock(&self.0.record)).finish()
     }
-}
-
-/// The files of a layer that is read from its list: they are unpacked when the first is opened.
-struct TreeOf {
-    kept: Arc<Kept>,
-    diff_id: DiffId,
-}
-
-impl Files for TreeOf {
-    fn open(&self, path: &RootPath) -> io::Result<std::fs::File> {
-        self.kept.tree(&self.diff_id)?.files().open(path)
-    }
-}
-
-impl fmt::Debug for TreeOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TreeOf").field(&self.diff_id).finish()
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,8 +7,10 @@ mod error;
 mod finish;
 mod image;
 mod inputs;
+mod kept;
 mod keys;
 mod layer;
+mod lookup;
 mod mounts;
 mod oddities;
 mod run;
@@ -28,6 +30,7 @@ use crate::image::{DiffId, ImageConfig, Platform};
 use crate::plan::{BaseRef, CopyFrom, ImageId, MountFrom, MountKind, Op, Plan};
 use crate::progress::{Cancel, Event, SharedSink, TaskId};
 use crate::sandbox::{self, Cgroup, HostEntry, Isolation, Limits, Resources};
+use crate::share::Shared;
 use crate::store::Store;
 
 pub use error::ExecError;
@@ -111,6 +114,7 @@ struct Build<'a> {
     plan: &'a Plan,
     inputs: &'a dyn Inputs,
     store: &'a Arc<Store>,
+    shared: Option<&'a Shared>,
     settings: &'a Settings,
     sink: &'a SharedSink,
     cancel: &'a Cancel,
@@ -128,11 +132,12 @@ struct Build<'a> {
     ran: AtomicUsize,
 }
 
-/// Carries out `plan`. Task ids are given from 1 up.
+/// Carries out `plan`. Task ids are given from 1 up. What the store does not know, `shared` may.
 pub fn execute(
     plan: &Plan,
     inputs: &dyn Inputs,
     store: &Arc<Store>,
+    shared: Option<&Shared>,
     settings: &Settings,
     sink: &SharedSink,
     cancel: &Cancel,
@@ -140,11 +145,12 @@ pub fn execute(
     refuse(plan, settings)?;
     unreachable_rung(plan, settings)?;
     oddities::tell(plan, sink);
-    let (result, failed) = Finisher::beside(settings.threads, store, |finisher| {
+    let (result, failed) = Finisher::beside(settings.threads, store, shared, |finisher| {
         let build = Build {
             plan,
             inputs,
             store,
+            shared,
             settings,
             sink,
             cancel,

@@ -109,6 +109,9 @@ impl Mounted {
             }
         }
         build.store.use_mount(&name)?;
+        if let Some(shared) = build.shared {
+            shared.used_mount(&name);
+        }
         let place = build.store.mount_dir(&name);
         let _one_at_a_time = build.store.lock(&format!("make-mount-{name}"))?;
         if place.exists() {
@@ -121,6 +124,11 @@ impl Mounted {
             snapshot::write(&root, &found.path, &fresh, build.nodes())?;
         } else {
             std::fs::create_dir(&fresh)?;
+            if build.shared.is_some_and(|shared| !shared.fill_mount(&name, &fresh)) {
+                // What has come of it is no more than a part.
+                std::fs::remove_dir_all(&fresh)?;
+                std::fs::create_dir(&fresh)?;
+            }
             snapshot::set_owner(&fresh, *uid, *gid)?;
             std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(*mode))?;
         }

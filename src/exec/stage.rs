@@ -4,16 +4,17 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use crate::cache::{Input, Key, Parent, Preimage, Record};
+use crate::cache::{Input, Parent, Preimage};
 use crate::copy::{self, Selection};
 use crate::plan::{BaseRef, ImageId, Op, Plan, Stage, Step, WorkdirOp};
 use crate::progress::{Event, Outcome, TaskId};
 use crate::rootfs::{Change, Changes, RootFs, Time};
-use crate::store::LockGuard;
+use crate::share::Shared;
 
-use super::finish::{Job, content_parent, marker};
+use super::finish::Job;
 use super::inputs::{Reads, whole};
 use super::layer::Layer;
+use super::lookup::Turn;
 use super::run::WorkArea;
 use super::state::State;
 use super::tree::{Scratch, Tree};
@@ -45,10 +46,10 @@ pub(super) struct Made {
 }
 
 /// A step's state afterwards, and where it came from.
-struct After {
-    state: Arc<State>,
-    created: i64,
-    cached: bool,
+pub(super) struct After {
+    pub(super) state: Arc<State>,
+    pub(super) created: i64,
+    pub(super) cached: bool,
 }
 
 impl Build<'_> {
@@ -139,7 +140,19 @@ impl Build<'_> {
         let state = State::with_root(&below, layer.clone(), Parent::Step(key), root);
         let packing = self.settings.blobs.then_some(self.settings.packing);
         let (text, created) = (format!("FROM {name}"), self.settings.now);
-        self.finisher.submit(Job { layer, below, preimage, text, created, lock: None, packing });
+        self.finisher.submit(Job {
+            has_run: true,
+            layer,
+            below,
+            preimage,
+            text,
+            created,
+            lock: None,
+            claim: None,
+            packing,
+            export: None,
+            inline: false,
+        });
         Ok(state)
     }
 
@@ -159,9 +172,30 @@ impl Build<'_> {
         let reads = self.key_inputs(step, state, sources.as_ref())?;
         let preimage = self.preimage(stage, step, state, reads)?;
         let key = preimage.key();
-        let lock = match self.cached(stage, step, state, &preimage, &key, task)? {
-            Ok(hit) => return Ok(hit),
-            Err(lock) => lock,
+        let inline = self.exported[index] && self.shared.is_some_and(Shared::is_inline);
+        let cached = self.cached(stage, step, state, &preimage, &key, task)?;
+        // Afterwards: another runner may have exported it meanwhile.
+        let export = self.exported_as(&key, self.exported[index]);
+        let Turn { lock, claim } = match cached {
+            Ok(hit) => {
+                if let Some(layer) = hit.state.own_layer().filter(|_| export.is_some() || inline) {
+                    self.finisher.submit(Job {
+                        has_run: false,
+                        layer,
+                        below: Arc::clone(state),
+                        preimage,
+                        text: step.text.clone(),
+                        created: hit.created,
+                        lock: None,
+                        claim: None,
+                        packing: None,
+                        export,
+                        inline,
+                    });
+                }
+                return Ok(hit);
+            }
+            Err(turn) => turn,
         };
         let made = match (&step.op, sources) {
             (Op::Run(op), _) => self.run(step, op, state, area, task)?,
@@ -190,62 +224,21 @@ impl Build<'_> {
             None => State::on(state, layer.clone(), Parent::Step(key)),
         };
         let created = self.settings.now;
+        let in_image = (self.exported[index] && self.settings.blobs).then_some(self.settings.packing);
         self.finisher.submit(Job {
+            has_run: true,
             layer,
             below: Arc::clone(state),
             preimage,
             text: step.text.clone(),
             created,
             lock,
-            packing: (self.exported[index] && self.settings.blobs).then_some(self.settings.packing),
+            claim,
+            packing: in_image.or(export.map(|export| export.packing)),
+            export,
+            inline,
         });
         Ok(After { state: next, created, cached: false })
-    }
-
-    /// What the cache has for a step; else the lock under which it is to be run.
-    fn cached(
-        &self,
-        stage: &Stage,
-        step: &Step,
-        state: &Arc<State>,
-        preimage: &Preimage,
-        key: &Key,
-        task: TaskId,
-    ) -> Result<Result<After, Option<LockGuard>>, ExecError> {
-        if self.runs_anew(stage, step) {
-            return Ok(Err(None));
-        }
-        if let Some(hit) = self.look_up(key, state, key) {
-            return Ok(Ok(hit));
-        }
-        // A step that another build is just running is worth waiting for.
-        let name = format!("step-{}", key.hex());
-        let failed = |error: io::Error| ExecError::io(step, "cannot lock the step", &error);
-        let lock = self.store.lock(&name).map_err(failed)?;
-        let mut hit = self.look_up(key, state, key);
-        if hit.is_none() && self.store.has_step(&marker(preimage)) {
-            let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
-            let by_content = preimage.with_parent(content_parent(preimage, state).map_err(failed)?);
-            let content_key = by_content.key();
-            hit = self.look_up(&content_key, state, key);
-            if hit.is_some() {
-                self.alias(&content_key, key, preimage);
-                let text = "starts from the same files as before: nothing to do".to_owned();
-                self.sink.event(Event::Note { task, text });
-            }
-        }
-        Ok(match hit {
-            Some(hit) => Ok(hit),
-            None => Err(Some(lock)),
-        })
-    }
-
-    /// NC-1, NC-2, NC-4.
-    fn runs_anew(&self, stage: &Stage, step: &Step) -> bool {
-        let settings = self.settings;
-        let asked =
-            settings.no_cache || settings.no_cache_filter.iter().any(|name| name.eq_ignore_ascii_case(&stage.name));
-        asked && !matches!(step.op, Op::Workdir(_))
     }
 
     fn preimage(&self, stage: &Stage, step: &Step, state: &State, mut reads: Reads) -> Result<Preimage, ExecError> {
@@ -261,26 +254,6 @@ impl Build<'_> {
             Op::Workdir(op) => keys::workdir(&stage.platform, parent, op, self.plan.epoch, inputs),
             Op::Meta(_) => Preimage::new(stage.platform.to_string(), parent, String::new(), inputs),
         })
-    }
-
-    /// A record under the key of `wanted` whose layer the store still holds.
-    fn look_up(&self, wanted: &Key, state: &Arc<State>, by_history: &Key) -> Option<After> {
-        let record = Record::from_line(&self.store.step_head(&wanted.hex()).ok()??)?;
-        if !self.store.holds_layer(&record.layer.diff_id) {
-            return None;
-        }
-        let layer = Layer::recorded(self.store, record.layer);
-        let state = State::on(state, layer, Parent::Step(*by_history));
-        Some(After { state, created: record.created, cached: true })
-    }
-
-    /// Lets a later build hit by history what this one hit by content.
-    fn alias(&self, by_content: &Key, by_history: &Key, preimage: &Preimage) {
-        let line = self.store.step_head(&by_content.hex()).ok().flatten();
-        if let Some(record) = line.and_then(|line| Record::from_line(&line)) {
-            // A cache that cannot be written costs time later, not the build now.
-            let _best_effort = self.store.write_step(&by_history.hex(), |out| record.write(Some(preimage), out));
-        }
     }
 
     fn copy(

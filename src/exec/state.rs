@@ -59,6 +59,11 @@ impl State {
         state
     }
 
+    /// The topmost layer.
+    pub(super) fn own_layer(&self) -> Option<Layer> {
+        self.layer.clone()
+    }
+
     /// Whether there is no layer at all.
     pub(super) fn is_scratch(&self) -> bool {
         self.layer.is_none()

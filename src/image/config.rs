@@ -22,6 +22,9 @@ pub struct ImageConfig {
     /// When the image was made.
     #[serde(default)]
     pub created: Option<CreatedTime>,
+    /// Records of the steps that gave the layers, for `--cache-from` (CX, `inline`). Runtimes pass it over.
+    #[serde(default, rename = "dev.kiln.cache.v1", skip_serializing_if = "Option::is_none")]
+    pub cache: Option<serde_json::Value>,
     /// One entry an instruction, oldest first.
     #[serde(default)]
     pub history: Vec<History>,

@@ -11,7 +11,7 @@ mod recompress;
 
 pub use compress::Compressor;
 pub use pack::{Packed, pack};
-pub use read::unpack;
+pub use read::{check, unpack};
 pub use recompress::recompress;
 
 use std::io::{self, Write};

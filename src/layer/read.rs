@@ -22,8 +22,15 @@ use crate::snapshot::{self, TreeFiles};
 ///
 /// Nothing in the stream reaches outside `dir`: names are cleaned, and every parent is a directory that this
 /// function has made. The files of the returned changes are those in `dir`, wherever it is renamed to.
-pub fn unpack(reader: impl Read + Send, compression: Compression, diff_id: &DiffId, dir: &Path) -> io::Result<Changes> {
-    let mut stream = tar_of(reader, compression)?;
+/// A stream of more than `most` bytes is refused.
+pub fn unpack(
+    reader: impl Read + Send,
+    compression: Compression,
+    diff_id: &DiffId,
+    most: u64,
+    dir: &Path,
+) -> io::Result<Changes> {
+    let mut stream = Hashing::new(reader, compression, most)?;
     let mut unpacker = Unpacker {
         dir: dir.to_owned(),
         files: Arc::new(TreeFiles::open(dir)?),
@@ -38,19 +45,13 @@ pub fn unpack(reader: impl Read + Send, compression: Compression, diff_id: &Diff
     while let Some(entry) = entries.next_entry()? {
         unpacker.entry(&entry, &mut entries)?;
     }
-    io::copy(&mut stream, &mut io::sink())?;
-    stream.check(diff_id)?;
+    stream.finish(diff_id)?;
     unpacker.finish()
 }
 
-/// The tar of a layer.
-pub(super) fn tar_of<'a>(reader: impl Read + Send + 'a, compression: Compression) -> io::Result<Hashing<'a>> {
-    let format = match compression {
-        Compression::Uncompressed => archive::Format::Plain,
-        Compression::Gzip => archive::Format::Gzip,
-        Compression::Zstd => archive::Format::Zstd,
-    };
-    Ok(Hashing { inner: archive::decompress(reader, format)?, hash: Sha256::new() })
+/// Reads a layer, and sees that its stream's sha256 is `diff_id` and that it has no more than `most` bytes (APPLY-6).
+pub fn check(reader: impl Read + Send, compression: Compression, diff_id: &DiffId, most: u64) -> io::Result<()> {
+    Hashing::new(reader, compression, most)?.finish(diff_id)
 }
 
 /// Linux' `PATH_MAX`: it bounds the depth of trees, and the time that a path takes.
@@ -60,9 +61,27 @@ const MAX_PATH: usize = 4096;
 pub(super) struct Hashing<'a> {
     inner: Box<dyn Read + Send + 'a>,
     hash: Sha256,
+    /// Bytes that may still come.
+    left: u64,
 }
 
-impl Hashing<'_> {
+impl<'a> Hashing<'a> {
+    /// The tar of a layer, of at most so many bytes.
+    pub(super) fn new(reader: impl Read + Send + 'a, compression: Compression, most: u64) -> io::Result<Self> {
+        let format = match compression {
+            Compression::Uncompressed => archive::Format::Plain,
+            Compression::Gzip => archive::Format::Gzip,
+            Compression::Zstd => archive::Format::Zstd,
+        };
+        Ok(Self { inner: archive::decompress(reader, format)?, hash: Sha256::new(), left: most })
+    }
+
+    /// Reads what is left, and sees that it all was the layer asked for.
+    fn finish(mut self, diff_id: &DiffId) -> io::Result<()> {
+        io::copy(&mut self, &mut io::sink())?;
+        self.check(diff_id)
+    }
+
     /// Sees that all that has passed was the layer asked for.
     pub(super) fn check(self, diff_id: &DiffId) -> io::Result<()> {
         let found = DiffId(Digest::from_bytes(self.hash.finalize().into()));
@@ -77,6 +96,10 @@ impl Hashing<'_> {
 impl Read for Hashing<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
+        self.left = self
+            .left
+            .checked_sub(count as u64)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a layer has more bytes than were promised"))?;
         self.hash.update(&buffer[..count]);
         Ok(count)
     }
@@ -350,7 +373,7 @@ mod tests {
             ("in/f", EntryType::Regular, "", "x"),
         ];
         let (bytes, diff_id) = tar_of(&rows);
-        let changes = unpack(&bytes[..], Compression::Uncompressed, &diff_id, dir.path()).unwrap();
+        let changes = unpack(&bytes[..], Compression::Uncompressed, &diff_id, u64::MAX, dir.path()).unwrap();
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
         let names: Vec<String> = changes.0.iter().map(|change| change.path().to_string()).collect();
         assert!(names.iter().any(|name| name.ends_with("d/f")), "links inside are followed: {names:?}");
@@ -366,7 +389,7 @@ mod tests {
         ] {
             let dir = tempfile::tempdir().unwrap();
             let (bytes, diff_id) = tar_of(&rows);
-            assert!(unpack(&bytes[..], Compression::Uncompressed, &diff_id, dir.path()).is_err(), "{rows:?}");
+            assert!(unpack(&bytes[..], Compression::Uncompressed, &diff_id, u64::MAX, dir.path()).is_err(), "{rows:?}");
         }
     }
 
@@ -374,7 +397,8 @@ mod tests {
     fn apply_6_another_diff_id_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let (bytes, _) = tar_of(&[("f", EntryType::Regular, "", "x")]);
-        let error = unpack(&bytes[..], Compression::Uncompressed, &DiffId(Digest::of(b"")), dir.path()).unwrap_err();
+        let error =
+            unpack(&bytes[..], Compression::Uncompressed, &DiffId(Digest::of(b"")), u64::MAX, dir.path()).unwrap_err();
         assert!(error.to_string().contains("turns out"), "{error}");
     }
 }

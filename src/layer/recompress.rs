@@ -3,7 +3,7 @@ use std::io::{self, Read, Write};
 use crate::image::{Compression, DiffId};
 
 use super::Compressor;
-use super::read::tar_of;
+use super::read::Hashing;
 
 /// Writes a layer's tar anew: it stays the same to the byte, and only its compression is another (DIG-3). The stream's sha256
 /// must be `diff_id`.
@@ -15,7 +15,7 @@ pub fn recompress(
     threads: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut tar = tar_of(reader, from)?;
+    let mut tar = Hashing::new(reader, from, u64::MAX)?;
     let mut compressor = Compressor::new(out, to.0, to.1, threads)?;
     io::copy(&mut tar, &mut compressor)?;
     compressor.finish()?;

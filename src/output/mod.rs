@@ -57,6 +57,7 @@ pub fn write(spec: &OutputSpec, image: &Image<'_>, store: &Store) -> Result<(), 
             }
             Ok(())
         }
+        (OutputKind::Nothing, _) => Ok(()),
         (kind, _) => Err(OutputError::NoDestination(kind)),
     }
 }

@@ -129,11 +129,12 @@ impl Options {
             "docker" => OutputKind::Docker,
             "local" => OutputKind::Local,
             "tar" => OutputKind::Tar,
-            "image" | "registry" | "cacheonly" => OutputKind::Store,
+            "image" | "registry" => OutputKind::Store,
+            "cacheonly" => OutputKind::Nothing,
             other => return wrong(format!("unknown output type `{other}`")),
         };
         let destination = match (kind, self.destination) {
-            (OutputKind::Store, _) => None,
+            (OutputKind::Store | OutputKind::Nothing, _) => None,
             (OutputKind::Local | OutputKind::OciDirectory, None | Some(Destination::Stdout)) => {
                 return wrong(format!("dest directory is required for {name} exporter"));
             }
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn out_cli_1_and_2_kinds_and_destinations() {
-        use OutputKind::{Docker, Local, OciDirectory, OciTar, Store, Tar};
+        use OutputKind::{Docker, Local, Nothing, OciDirectory, OciTar, Store, Tar};
         for (text, kind, destination) in [
             ("out", Local, Some(path("out"))),
             ("./a=b", Local, Some(path("./a=b"))),
@@ -226,7 +227,7 @@ mod tests {
             ("type=docker,dest=x", Docker, Some(path("x"))),
             ("type=docker", Store, None),
             ("type=image,push=false,unknown=x", Store, None),
-            ("type=cacheonly", Store, None),
+            ("type=cacheonly", Nothing, None),
             ("type=oci,\"dest=a,b\"", OciTar, Some(path("a,b"))),
         ] {
             assert_eq!(OutputSpec::parse(text).unwrap(), OutputSpec::new(kind, destination), "{text}");

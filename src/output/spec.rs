@@ -25,8 +25,10 @@ pub enum OutputKind {
     Local,
     /// The root filesystem as one tar (`type=tar`).
     Tar,
-    /// The store (`type=image`, `type=cacheonly`), and registries where it is pushed.
+    /// The store (`type=image`), and registries where it is pushed.
     Store,
+    /// Nothing but what the cache keeps (`type=cacheonly`; OUT-4).
+    Nothing,
 }
 
 /// One `-o`, checked.
@@ -35,7 +37,7 @@ pub enum OutputKind {
 pub struct OutputSpec {
     /// What.
     pub kind: OutputKind,
-    /// Where; absent only for [`OutputKind::Store`].
+    /// Where; absent only for [`OutputKind::Store`] and [`OutputKind::Nothing`].
     pub destination: Option<Destination>,
     /// `name=`; empty when the build's tags are to be used (CLI-4).
     pub names: Vec<Reference>,
@@ -63,7 +65,7 @@ pub struct OutputSpecError(pub String);
 impl OutputKind {
     /// Whether the output holds an image, not just its files: only such an output needs a config and a manifest.
     pub const fn is_image(self) -> bool {
-        !matches!(self, Self::Local | Self::Tar)
+        !matches!(self, Self::Local | Self::Tar | Self::Nothing)
     }
 }
 
@@ -77,6 +79,7 @@ impl fmt::Display for OutputKind {
             Self::Local => "local",
             Self::Tar => "tar",
             Self::Store => "image",
+            Self::Nothing => "cacheonly",
         })
     }
 }
@@ -87,6 +90,7 @@ impl fmt::Display for OutputSpec {
         match &self.destination {
             Some(Destination::Path(path)) => write!(f, "{} to {}", self.kind, path.display()),
             Some(Destination::Stdout) => write!(f, "{} to standard output", self.kind),
+            None if self.kind == OutputKind::Nothing => write!(f, "{}", self.kind),
             None if self.push => write!(f, "{} to the registry", self.kind),
             None => write!(f, "{} to the store", self.kind),
         }

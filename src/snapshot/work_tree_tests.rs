@@ -20,7 +20,7 @@ fn meta(mode: u32) -> Meta {
 }
 
 fn file(text: &str) -> Node {
-    Inode { meta: meta(0o644), kind: Kind::File(File::inline(text.as_bytes())) }.into()
+    Inode::new(meta(0o644), Kind::File(File::inline(text.as_bytes()))).into()
 }
 
 /// `/d/a` and `/d/b` are one file, `/e/c` and `/e/d` another.
@@ -59,7 +59,7 @@ fn keep_inline(changes: &mut Changes) {
         let Change::Put { inode, .. } = change else { continue };
         let Kind::File(file) = &inode.kind else { continue };
         let kind = Kind::File(File::inline(file.read(100).unwrap()));
-        *inode = std::sync::Arc::new(Inode { meta: inode.meta.clone(), kind });
+        *inode = std::sync::Arc::new(Inode::new(inode.meta.clone(), kind));
     }
 }
 

@@ -126,6 +126,12 @@ impl Store {
         left.f_bavail.saturating_mul(left.f_frsize) < HARDLY_ANY || (left.f_files > 0 && left.f_favail == 0)
     }
 
+    /// Whether so many bytes more can come into it, with some room left for others.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        let Ok(left) = rustix::fs::statvfs(&self.root) else { return true };
+        bytes < left.f_bavail.saturating_mul(left.f_frsize) / 20 * 19
+    }
+
     fn create(&self) -> io::Result<()> {
         fs::create_dir_all(self.root.join("blobs/sha256"))?;
         for dir in ["lists", "wraps", "steps", "contexts", "tmp", "locks"] {

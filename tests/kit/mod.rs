@@ -7,7 +7,9 @@
 //! ```
 
 mod base;
+mod bucket;
 mod built;
+mod cache_server;
 mod faulty;
 mod git;
 mod image;
@@ -24,7 +26,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub(crate) use base::hex;
+pub(crate) use bucket::{AZURE_ACCOUNT, AZURE_KEY, BUCKET, BucketServer};
 pub(crate) use built::Built;
+pub(crate) use cache_server::{CacheServer, TOKEN as CACHE_TOKEN};
 pub(crate) use faulty::{Fault, Faulty};
 pub(crate) use git::{Daemon, Repository, SmartHttp};
 pub(crate) use image::Image;
