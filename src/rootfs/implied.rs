@@ -39,7 +39,7 @@ mod tests {
     fn apply_1_parents_without_an_entry_are_implied() {
         let path = |text: &str| RootPath::clamped(text.as_bytes());
         let changes = Changes(vec![
-            Change::Directory { path: path("a"), meta: Box::default() },
+            Change::Directory { path: path("a"), meta: crate::rootfs::Meta::default().into() },
             Change::Remove { path: path("a/b/c/x") },
             Change::Remove { path: path("a/b/y") },
             Change::Opaque { path: path("o") },
