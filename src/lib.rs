@@ -20,6 +20,7 @@ pub mod layer;
 pub mod lint;
 pub mod output;
 pub mod plan;
+pub mod policy;
 pub mod progress;
 pub mod registry;
 pub mod remote;

@@ -19,17 +19,49 @@ fn every_rung_gives_the_same_manifest_when_times_are_pinned() {
     let mut digests = Vec::new();
     for isolation in ["root", "rootless", "single-id", "chroot"] {
         let Some(mut kit) = Kit::with_busybox() else { return };
-        kit.file("f", "text").dockerfile(STEPS).env("SOURCE_DATE_EPOCH", "1600000000");
-        let archive = kit.path("pinned.tar");
-        let spec = format!("type=oci,dest={},rewrite-timestamp=true", archive.display());
-        let metadata = kit.path("metadata.json");
-        let output = kit.run(&["--isolation", isolation, "--metadata-file", metadata.to_str().unwrap(), "-o", &spec]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let metadata: serde_json::Value = serde_json::from_slice(&std::fs::read(metadata).unwrap()).unwrap();
-        digests.push(metadata["containerimage.digest"].as_str().unwrap().to_owned());
+        kit.file("f", "text").dockerfile(STEPS).flag(&["--isolation", isolation]);
+        digests.push(pinned_digest(&mut kit));
     }
     digests.dedup();
     assert_eq!(digests.len(), 1, "{digests:?}");
+}
+
+/// What a step finds is told by nothing but the layers below, whatever earlier steps have left in a work tree.
+#[test]
+fn every_rung_shows_a_step_the_same_files_and_times() {
+    if !root() {
+        return;
+    }
+    let seen = "(echo /etc; find /d /w /etc/passwd /etc/group) | sort | xargs stat -c '%n %Y %a %u %s %F' | sed '/directory/s/ [0-9]* directory//' > /seen";
+    let steps = [
+        "mkdir -p /d/sub && echo one > /d/one && ln /d/one /d/two && ln -s one /d/three && echo x > /d/sub/x",
+        "touch /etc/passing && rm /etc/passing && touch /d/sub && chown 0 /d/one",
+        seen,
+        "ln /d/one /d/four && echo more >> /d/four",
+        "mv /d/sub /d/sub2 && ln /etc/passwd /w/passwd && cat /d/f /d/one /d/two /d/four > /all",
+        "mv /d /w/d && mkdir /d && chmod 700 /etc",
+        seen,
+    ];
+    let dockerfile = format!("FROM busybox\nWORKDIR /w\nCOPY f /d/f\nRUN {}\n", steps.join("\nRUN "));
+    let mut digests = Vec::new();
+    for isolation in ["root", "rootless", "single-id", "chroot"] {
+        let Some(mut kit) = Kit::with_busybox() else { return };
+        kit.file("f", "text").dockerfile(&dockerfile).flag(&["--isolation", isolation]);
+        digests.push(pinned_digest(&mut kit));
+    }
+    digests.dedup();
+    assert_eq!(digests.len(), 1, "{digests:?}");
+}
+
+/// Builds with pinned times, and gives the digest of the manifest.
+fn pinned_digest(kit: &mut Kit) -> String {
+    kit.env("SOURCE_DATE_EPOCH", "1600000000");
+    let (archive, metadata) = (kit.path("pinned.tar"), kit.path("metadata.json"));
+    let spec = format!("type=oci,dest={},rewrite-timestamp=true", archive.display());
+    let output = kit.run(&["--metadata-file", metadata.to_str().unwrap(), "-o", &spec]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&std::fs::read(metadata).unwrap()).unwrap();
+    metadata["containerimage.digest"].as_str().unwrap().to_owned()
 }
 
 #[test]

@@ -81,6 +81,15 @@ fn cx_2_a_second_machine_runs_nothing_and_fetches_what_its_output_needs() {
     assert!(second.log.contains("from the cache at"), "{}", second.log);
     let third = build(&two, &["--cache-from", &from(&dir)]);
     assert_eq!(third.fetched(), 0, "it is here by now: {}", third.log);
+    let alone = build(&two, &[]);
+    assert_eq!(
+        (alone.steps(), alone.image),
+        ((2, 3), first.image.clone()),
+        "no layer of the first stage came: {}",
+        alone.log
+    );
+    let sound = two.on_store(&["store", "check"]);
+    assert!(sound.status.success(), "{}", String::from_utf8_lossy(&sound.stdout));
 
     // Without an output no layer is needed: not even one that is gone.
     two.new_store();

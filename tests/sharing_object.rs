@@ -69,6 +69,7 @@ fn blob_of(bytes: &[u8]) -> Descriptor {
         urls: vec![],
         annotations: BTreeMap::new(),
         platform: None,
+        artifact_type: None,
     }
 }
 

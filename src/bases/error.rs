@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use crate::image::{Platform, ReferenceError};
 use crate::plan::BaseError;
+use crate::policy;
 use crate::registry;
 use crate::remote::GitReferenceError;
 
@@ -135,6 +136,9 @@ pub enum Error {
     /// An archive cannot become an image.
     #[error("cannot import the archive")]
     Import(#[source] io::Error),
+    /// The user's policy forbids an image.
+    #[error(transparent)]
+    Policy(#[from] policy::Error),
     /// A registry gave no image.
     #[error(transparent)]
     Registry(#[from] registry::Error),
@@ -159,6 +163,7 @@ impl Error {
             Self::NotLocked { .. } => {
                 Some("`kiln pin` writes its digest into the Dockerfile, `kiln pin --lock` beside it".to_owned())
             }
+            Self::Policy(error) => error.help(),
             Self::Registry(error) => error.help(),
             Self::HostMissing { .. } => Some("install it, or leave it out of the list".to_owned()),
             Self::Damaged { .. } => Some("make or download it again".to_owned()),

@@ -26,6 +26,10 @@ impl Remote {
     pub(super) fn new(registry: Arc<Registry>, sink: SharedSink) -> Self {
         Self { registry, tasks: Tasks::new(sink, FIRST_TASK) }
     }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
 }
 
 /// An image of a registry.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::image::{Descriptor, Digest, ImageConfig, Platform, Reference};
 use crate::plan::{BaseError, Bases, Found, ImageId};
+use crate::policy::Policy;
 use crate::progress::{Event, SharedSink};
 use crate::registry::{self, Registry};
 use crate::remote::Source;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub pull: Pull,
     /// The digests that images must have, by their names; `None`: whatever they have.
     pub locks: Option<Locks>,
+    /// What images must be like.
+    pub policy: Policy,
     /// Threads for packing.
     pub threads: usize,
     /// Nothing will be built: an image whose registry cannot be reached is [`Found::Unknown`], and a warning.
@@ -185,6 +188,7 @@ impl Resolver {
     /// The image of that name: the store's, or else the registry's.
     fn by_name(&self, name: &Reference, platform: &Platform) -> Result<BaseImage, Error> {
         let name = &self.locked(name)?;
+        self.settings.policy.admits(name)?;
         let known = self.in_store(name).map_err(Error::Store)?;
         if known.is_none() && self.settings.pull == Pull::Never {
             return Err(Error::NotHere { name: name.familiar() });
@@ -195,6 +199,9 @@ impl Resolver {
             Some(top) => top.clone(),
             None => pulled.resolve(&self.store)?,
         };
+        if !self.settings.only_evaluates {
+            self.settings.policy.verify(name, &top.digest, self.remote.registry())?;
+        }
         // Of an index the store may hold the manifests of other platforms only.
         let picked = pick(&StoreFirst { store: &self.store, pulled: &pulled }, &top, platform, &shown)?;
         let image = self.keep(&shown, picked, Some(Arc::new(pulled)))?;

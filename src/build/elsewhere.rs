@@ -109,10 +109,7 @@ pub(super) fn single(found: &Downloaded, fetcher: &Fetcher) -> RootFs {
     let mtime = Time { seconds: found.modified.unwrap_or(0), nanos: 0 };
     let meta = Meta { mtime, ..Meta::with_mode(0o600) };
     let mut root = RootFs::empty();
-    root.insert(
-        &RootPath::clamped(SINGLE.as_bytes()),
-        Inode { meta, kind: Kind::File(found.file(&fetcher.store)) }.into(),
-    );
+    root.insert(&RootPath::clamped(SINGLE.as_bytes()), Inode::new(meta, Kind::File(found.file(&fetcher.store))).into());
     root
 }
 

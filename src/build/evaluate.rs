@@ -91,6 +91,7 @@ pub(super) fn resolver(
         locks,
         contexts: options.named_contexts.iter().map(|named| (named.name.clone(), named.value.clone())).collect(),
         pull: options.pull,
+        policy: options.policy.clone(),
         threads: threads(),
         only_evaluates: purpose == Purpose::Evaluate,
     };

@@ -107,20 +107,6 @@ impl<'a> Outside<'a> {
         let index = self.fetcher.store.context_index(&index_name(dir)?);
         Context::open(dir, &patterns, Some(&index), self.threads).map_err(|error| io::Error::other(error.to_string()))
     }
-
-    /// Keeps the digests that this build has learnt. A cache that cannot be written costs time later, not the build now.
-    pub(super) fn remember(&self) {
-        if let MainContext::Checkout(context) = self.main {
-            let _best_effort = context.remember();
-        }
-        let named: Vec<Arc<Loaded>> =
-            self.named.lock().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect();
-        for loaded in named.iter().map(Arc::as_ref).chain([&self.context]) {
-            if let Some(Ok(Files::Walked(context))) = loaded.get() {
-                let _best_effort = context.remember();
-            }
-        }
-    }
 }
 
 /// The ignore rules of a directory (IGN-1); none where it has no ignore file.
@@ -140,6 +126,20 @@ pub(super) fn index_name(dir: &Path) -> io::Result<String> {
 }
 
 impl Inputs for Outside<'_> {
+    /// Keeps the digests that this build has learnt. A cache that cannot be written costs time later, not the build now.
+    fn remember(&self) {
+        if let MainContext::Checkout(context) = self.main {
+            let _best_effort = context.remember();
+        }
+        let named: Vec<Arc<Loaded>> =
+            self.named.lock().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect();
+        for loaded in named.iter().map(Arc::as_ref).chain([&self.context]) {
+            if let Some(Ok(Files::Walked(context))) = loaded.get() {
+                let _best_effort = context.remember();
+            }
+        }
+    }
+
     fn base(&self, id: &ImageId) -> BaseImage {
         self.resolver.base(id)
     }

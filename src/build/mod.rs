@@ -8,6 +8,7 @@ mod fetch;
 mod frontend;
 mod inputs;
 mod known;
+mod layers;
 mod options;
 mod outline;
 mod pin;

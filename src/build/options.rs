@@ -6,6 +6,7 @@ use crate::dockerfile::Diagnostic;
 use crate::image::{Digest, Platform, Reference};
 use crate::output::OutputSpec;
 use crate::plan::Network;
+use crate::policy::Policy;
 use crate::registry::Access;
 use crate::remote::Source;
 use crate::sandbox::{HostEntry, Isolation, Limits, Resources};
@@ -41,6 +42,8 @@ pub struct Options {
     pub no_cache_filter: Vec<String>,
     /// `--pull`: when the registry is asked.
     pub pull: Pull,
+    /// `--policy`: what images must be like.
+    pub policy: Policy,
     /// `--locked`: every image has its digest in the Dockerfile or in the lock file beside it.
     pub locked: bool,
     /// `--offline`: nothing is fetched. Of registries `registries` says so.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::dockerfile::{self, Severity};
 use crate::exec::{self, Built, ExecError, Packing, Settings};
-use crate::image::{Compression, Descriptor, Reference, Wire};
+use crate::image::{Compression, Reference, Wire};
 use crate::output::{self, Image, OutputKind, OutputSpec};
 use crate::plan::Plan;
 use crate::progress::{self, Cancel, Event, SharedSink, TaskId};
@@ -17,6 +17,7 @@ use super::evaluate::{Evaluation, Extent, Purpose, evaluate, registry, resolver}
 use super::fetch::Fetcher;
 use super::inputs::Outside;
 use super::known::Known;
+use super::layers::Layers;
 use super::{BuildError, BuiltImage, Options, Outcome, SourceText};
 use super::{frontend, sharing, source};
 
@@ -65,8 +66,10 @@ pub fn run(options: &Options, sink: &SharedSink, cancel: &Cancel) -> Result<Outc
     let shared = sharing::open(options, &registry, &store, sink, cancel);
     let once = || {
         let result = exec::execute(&plan, &outside, &store, shared.as_ref(), &settings, sink, cancel);
-        // What a failed build has read need not be read again either.
-        outside.remember();
+        if result.is_err() {
+            // What a failed build has read need not be read again either.
+            exec::Inputs::remember(&outside);
+        }
         let built = result.map_err(|error| match error {
             // What fails after that may fail because of it.
             _ if cancel.is_set() => BuildError::Cancelled,
@@ -141,22 +144,14 @@ fn export(
     cancel: &Cancel,
 ) -> Result<Outcome, BuildError> {
     let failed = |source: io::Error| BuildError::Machine { doing: "store the image".to_owned(), source };
-    // What registries alone get need not be here: they may have the layers of a base already.
     let only_pushed = !options.outputs.is_empty() && options.outputs.iter().all(|output| output.push);
-    let blobs = |layer: &exec::Layer| {
-        if only_pushed { layer.descriptor(settings.packing) } else { layer.blob(settings.packing) }
-    };
-    let layers: Vec<Descriptor> = if settings.blobs {
-        built.layers.iter().map(blobs).collect::<io::Result<_>>().map_err(failed)?
-    } else {
-        Vec::new()
-    };
+    let layers = Layers { store, built: &built.layers, packing: settings.packing, only_pushed };
     let root = built.root;
     let mut config = built.config;
     config.cache = shared.and_then(Shared::inline_field);
-    let image = Image {
+    let mut image = Image {
         config,
-        layers,
+        layers: if settings.blobs { layers.blobs().map_err(failed)? } else { Vec::new() },
         names: options.tags.clone(),
         created: plan.epoch.unwrap_or(settings.now),
         root: Box::new(move || root.get()),
@@ -164,19 +159,24 @@ fn export(
     };
     let mut made = None;
     let mut metadata = serde_json::json!({});
+    let named = options.outputs.iter().flat_map(|output| &output.names);
+    let names: Vec<Reference> = options.tags.iter().chain(named).cloned().collect();
     if settings.blobs {
         let stored = output::store_image(store, &image, Wire::Oci).map_err(failed)?;
         for name in &options.tags {
             store.tag(name, &stored.manifest).map_err(failed)?;
         }
         made = Some(BuiltImage { id: stored.config.digest, manifest: stored.manifest.digest });
-        let named = options.outputs.iter().flat_map(|output| &output.names);
-        let names: Vec<Reference> = options.tags.iter().chain(named).cloned().collect();
         metadata = output::metadata(&stored, &names, image.created);
     }
     for (number, spec) in (FIRST_TASK..).zip(&options.outputs) {
         if cancel.is_set() {
             return Err(BuildError::Cancelled);
+        }
+        if spec.kind.is_image() {
+            image.layers = layers.blobs_for(spec).map_err(failed)?;
+            // Of several outputs the last one is told of.
+            metadata = output::metadata(&output::stored_for(spec, &image, store)?, &names, image.created);
         }
         let (task, began) = (TaskId(number), Instant::now());
         sink.event(Event::Start { task, name: format!("export {spec}") });

@@ -75,7 +75,7 @@ mod tests {
 
     fn one(text: &str, seconds: i64, mode: u32) -> String {
         let meta = Meta { mtime: Time { seconds, nanos: 0 }, ..Meta::with_mode(mode) };
-        let inode = Arc::new(Inode { meta, kind: Kind::File(File::inline(text.as_bytes())) });
+        let inode = Arc::new(Inode::new(meta, Kind::File(File::inline(text.as_bytes()))));
         layer_content(&Changes(vec![Change::Put { path: RootPath::clamped(b"f"), inode }])).unwrap()
     }
 

@@ -32,6 +32,7 @@ pub struct Inputs(Arc<Inner>);
 
 struct Inner {
     digest: Digest,
+    size: u64,
     list: Vec<Input>,
     rest: Vec<Box<dyn Listed>>,
 }
@@ -49,9 +50,14 @@ impl Inputs {
     /// # Errors
     /// That of a file whose content had to be read.
     pub fn new(list: Vec<Input>, rest: Vec<Box<dyn Listed>>) -> io::Result<Self> {
-        let mut inner = Inner { digest: Digest::of(b""), list, rest };
-        inner.digest = digest_of(&inner)?;
+        let mut inner = Inner { digest: Digest::of(b""), size: 0, list, rest };
+        (inner.digest, inner.size) = digest_of(&inner)?;
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// Bytes of all as JSON.
+    pub fn size(&self) -> u64 {
+        self.0.size
     }
 
     /// The digest of all as JSON.
@@ -110,20 +116,22 @@ impl<'de> Deserialize<'de> for Inputs {
     }
 }
 
-/// The digest of `value` as compact JSON, which is never whole in memory.
-pub(super) fn digest_of(value: &impl Serialize) -> io::Result<Digest> {
-    let mut json = BufWriter::with_capacity(BUFFER, Hashing(Sha256::new()));
+/// Digest and size of `value` as compact JSON, which is never whole in memory.
+fn digest_of(value: &impl Serialize) -> io::Result<(Digest, u64)> {
+    let mut json = BufWriter::with_capacity(BUFFER, Hashing(Sha256::new(), 0));
     serde_json::to_writer(&mut json, value)?;
     json.flush()?;
-    Ok(Digest::from_bytes(json.get_ref().0.clone().finalize().into()))
+    let Hashing(hash, size) = json.get_ref();
+    Ok((Digest::from_bytes(hash.clone().finalize().into()), *size))
 }
 
-/// Takes bytes into a hash.
-struct Hashing(Sha256);
+/// Takes bytes into a hash, and counts them.
+struct Hashing(Sha256, u64);
 
 impl Write for Hashing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.update(bytes);
+        self.1 += bytes.len() as u64;
         Ok(bytes.len())
     }
 

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +73,11 @@ impl Preimage {
     /// The key in that name.
     pub fn marker_key(&self) -> Key {
         self.with_parent(Parent::Scratch).key()
+    }
+
+    /// Writes all of it as JSON, as it stands in a record.
+    pub fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        Ok(serde_json::to_writer(out, self)?)
     }
 
     /// The same step on another parent.

@@ -35,7 +35,7 @@ impl Record {
         serde_json::to_writer(&mut *out, self)?;
         out.write_all(b"\n")?;
         if let Some(preimage) = preimage {
-            serde_json::to_writer(out, preimage)?;
+            preimage.write(out)?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use super::image_args::{
     CopyArgs, HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, PinArgs, RmiArgs, SaveArgs,
     TagArgs,
 };
+use super::remote_args::{DeleteArgs, ReferrersArgs, TagsArgs};
 use super::upkeep_args::{DfArgs, PruneArgs, StoreVerb};
 
 const EXIT_CODES: &str = "Exit status: 0 done; 1 the arguments, the Dockerfile or one of its steps failed; 100 a defect of kiln; \
@@ -57,6 +58,12 @@ pub(super) enum Verb {
     Store(StoreVerb),
     /// Copy an image between registries, layouts, archives and the store
     Copy(CopyArgs),
+    /// List the tags of a repository
+    Tags(TagsArgs),
+    /// List what refers to an image of a registry: signatures, lists of parts
+    Referrers(ReferrersArgs),
+    /// Remove images from registries
+    Delete(DeleteArgs),
     /// Keep a user's password for a registry, once the registry has taken it
     Login(LoginArgs),
     /// Forget what is kept for a registry
@@ -200,6 +207,11 @@ pub(super) struct BuildArgs {
     /// Fail where an image has its digest neither in the Dockerfile nor in its lock file
     #[arg(long)]
     pub(super) locked: bool,
+
+    /// What images must be like: named by a digest, or signed; TOML, or a policy.json [env: KILN_POLICY] [default:
+    /// $XDG_CONFIG_HOME/kiln/policy.toml]
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub(super) policy: Option<PathBuf>,
 
     /// Fetch nothing: images and their layers have to be in the store
     #[arg(long)]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::build::{BuildError, SourceText};
 use crate::dockerfile::{Diagnostic, Severity};
 use crate::images;
+use crate::policy;
 use crate::registry;
 use crate::store::StoreError;
 use crate::transfer;
@@ -220,6 +221,12 @@ impl From<transfer::Error> for Failure {
         }
         let failure = Self::of(Kind::Machine, chain(&error), &error);
         Self { hint: error.help().or(failure.hint), ..failure }
+    }
+}
+
+impl From<policy::Error> for Failure {
+    fn from(error: policy::Error) -> Self {
+        Self::usage(chain(&error), error.help().as_deref())
     }
 }
 

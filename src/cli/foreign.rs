@@ -13,8 +13,6 @@ pub(super) struct Unsupported {
     pub(super) provenance: Option<String>,
     #[arg(long, hide = true)]
     pub(super) annotation: Vec<String>,
-    #[arg(long, hide = true)]
-    pub(super) policy: Vec<String>,
 }
 
 /// Flags that change nothing here (cli.md, rows marked N).
@@ -50,7 +48,6 @@ impl Unsupported {
             ("--sbom", asks(&self.sbom), "pass `--sbom=false`"),
             ("--provenance", asks(&self.provenance), "pass `--provenance=false`"),
             ("--annotation", !self.annotation.is_empty(), "use `--label`"),
-            ("--policy", !self.policy.is_empty(), "leave it out"),
         ];
         match given.into_iter().find(|(_, given, _)| *given) {
             Some((flag, _, hint)) => Err(Failure::usage(format!("`{flag}` is not supported yet"), Some(hint))),
@@ -87,7 +84,7 @@ mod tests {
             ("none", Unsupported::default(), true),
             ("provenance off", Unsupported { provenance: some("false"), ..Unsupported::default() }, true),
             ("provenance on", Unsupported { provenance: some("mode=max"), ..Unsupported::default() }, false),
-            ("policy", Unsupported { policy: vec!["x".to_owned()], ..Unsupported::default() }, false),
+            ("annotation", Unsupported { annotation: vec!["x".to_owned()], ..Unsupported::default() }, false),
         ] {
             assert_eq!(flags.refuse().is_ok(), good, "{row}");
         }

@@ -6,6 +6,7 @@ mod build;
 mod call;
 mod config;
 mod copy;
+mod delete;
 mod df;
 mod doctor;
 mod failure;
@@ -26,11 +27,14 @@ mod options;
 mod out;
 mod password;
 mod pin;
+mod policy;
 mod progress;
 mod prune;
 mod pull;
 mod push;
+mod referrers;
 mod region;
+mod remote_args;
 mod render;
 mod rmi;
 mod sarif;
@@ -43,6 +47,7 @@ mod store;
 mod surroundings;
 mod table;
 mod tag;
+mod tags;
 mod upkeep_args;
 mod values;
 
@@ -111,6 +116,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Login(args) => login::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Logout(args) => logout::run(&args).map(|()| ExitCode::SUCCESS),
         Verb::Images(args) => images::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Tags(args) => tags::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Referrers(args) => referrers::run(&args, around).map(|()| ExitCode::SUCCESS),
+        Verb::Delete(args) => delete::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Tag(args) => tag::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Rmi(args) => rmi::run(&args, around).map(|()| ExitCode::SUCCESS),
         Verb::Inspect(args) => inspect::run(&args, around).map(|()| ExitCode::SUCCESS),

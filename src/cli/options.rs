@@ -18,7 +18,7 @@ use super::args::{BuildArgs, ProgressMode, PullMode, RegistryArgs, StoreArgs};
 use super::config::Config;
 use super::failure::Failure;
 use super::surroundings::Surroundings;
-use super::{limits, secret, ssh, values};
+use super::{limits, policy, secret, ssh, values};
 
 /// A value, or what is wrong with it.
 pub(super) type Checked<T> = Result<T, Failure>;
@@ -99,6 +99,7 @@ pub(super) fn build(args: &BuildArgs, around: Surroundings<'_>) -> Checked<Optio
             Some(PullMode::Never) => Pull::Never,
             Some(PullMode::Missing) | None => Pull::Missing,
         },
+        policy: policy::read(args.policy.as_deref(), around)?,
         cache_from: shared("--cache-from", &args.cache_from, Location::import)?,
         cache_to: shared("--cache-to", &args.cache_to, ExportSpec::parse)?,
         locked: args.locked,

@@ -84,7 +84,7 @@ mod tests {
     use crate::rootfs::Meta;
 
     fn file(file: File) -> Arc<Inode> {
-        Arc::new(Inode { meta: Meta::with_mode(0o644), kind: Kind::File(file) })
+        Arc::new(Inode::new(Meta::with_mode(0o644), Kind::File(file)))
     }
 
     #[test]

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,13 +5,14 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags, open, openat};
 use rustix::io::Errno;
 
-use crate::rootfs::{Files, Kind, RootFs, RootPath, Time};
+use crate::rootfs::{Files, RootFs, RootPath, Time};
 use crate::snapshot::TreeFiles;
 
 use super::Patterns;
 use super::assemble::assemble;
-use super::index::{self, Index, Remembered};
-use super::walk::{Memory, Tracked, Walk};
+use super::index::{self, Index};
+use super::tracked::{Run, remembered};
+use super::walk::Walk;
 
 /// A build context cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ pub struct Context {
     index: Option<PathBuf>,
     /// When the walk began.
     begun: Time,
-    tracked: Vec<Vec<Tracked>>,
+    tracked: Vec<Run>,
     /// Files in the index that was there.
     indexed: usize,
 }
@@ -61,8 +61,7 @@ impl Context {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let top = openat(&files, c".", flags, Mode::empty()).map_err(|error| failure(error.into()))?;
         let files: Arc<dyn Files> = files;
-        let bytes = index.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
-        let remembered = Index::parse(&bytes);
+        let remembered = index.and_then(Index::open).unwrap_or_default();
         let harvest = Walk::new(ignore, &remembered, &files).run(top, threads)?;
         Ok(Self {
             root: assemble(harvest.found),
@@ -78,41 +77,25 @@ impl Context {
         &self.root
     }
 
-    fn tracked(&self) -> impl Iterator<Item = &Tracked> {
-        self.tracked.iter().flatten()
-    }
-
     /// Writes what is known by now, digests above all, to the index, aside and then in its place. Its directory must exist.
     /// Nothing is written when the index would only say the same again.
     pub fn remember(&self) -> io::Result<()> {
         let Some(index) = &self.index else { return Ok(()) };
-        let same = self.tracked().all(|file| match file.memory {
-            Memory::Nothing => false,
-            Memory::Stamp => digest(file).is_none(),
-            Memory::Digest => true,
-        });
-        if same && self.tracked().count() == self.indexed {
+        let count = self.tracked.iter().map(Run::len).sum();
+        if count == self.indexed && self.tracked.iter().all(Run::is_known) {
             return Ok(());
         }
-        let mut directories = BTreeMap::<&[u8], Vec<Remembered<'_>>>::new();
-        for file in self.tracked() {
-            let (directory, name) = split(file.path.as_bytes());
-            directories.entry(directory).or_default().push(Remembered {
-                name,
-                stamp: file.stamp,
-                digest: digest(file),
-                xattrs: file.inode.meta.xattrs.iter().map(|(name, value)| (&**name, &**value)).collect(),
-            });
+        let mut runs: Vec<&Run> = self.tracked.iter().collect();
+        runs.sort_unstable_by(|a, b| a.directory.as_bytes().cmp(b.directory.as_bytes()));
+        let mut draft = index::Draft::new(index, self.begun)?;
+        for parts in runs.chunk_by(|a, b| a.directory == b.directory) {
+            let inodes: Vec<_> = parts.iter().flat_map(|run| run.inodes()).collect();
+            let files = inodes.iter().filter_map(|(inode, name, stamp)| remembered(inode, *name, *stamp)).collect();
+            if let Some(first) = parts.first() {
+                draft.directory(first.directory.as_bytes(), files)?;
+            }
         }
-        index::write(index, self.begun, directories)
-    }
-}
-
-/// The path of the directory, and the name in it.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|byte| *byte == b'/') {
-        Some(slash) => (&path[..slash], &path[slash + 1..]),
-        None => (b"", path),
+        draft.finish(count)
     }
 }
 
@@ -125,20 +108,13 @@ pub fn read_tree(dir: &Path, files: &Arc<dyn Files>, threads: usize) -> Result<R
     Ok(assemble(harvest.found))
 }
 
-fn digest(file: &Tracked) -> Option<[u8; 32]> {
-    match &file.inode.kind {
-        Kind::File(file) => file.digest.get().map(|digest| digest.0),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use crate::context::digest_files;
-    use crate::rootfs::Node;
+    use crate::rootfs::{Kind, Node};
 
     use super::*;
 
@@ -171,7 +147,7 @@ mod tests {
     }
 
     fn inodes(context: &Context) -> Vec<Arc<crate::rootfs::Inode>> {
-        context.tracked().map(|file| Arc::clone(&file.inode)).collect()
+        context.tracked.iter().flat_map(Run::inodes).map(|(inode, ..)| inode).collect()
     }
 
     fn known(context: &Context, path: &str) -> bool {
@@ -234,7 +210,7 @@ mod tests {
         let rows: Vec<(&str, &str)> = files.iter().map(|(path, text)| (&**path, *text)).collect();
         let dir = tree(&rows);
         let context = open(dir.path(), "", None);
-        assert_eq!(context.tracked().count(), files.len());
+        assert_eq!(inodes(&context).len(), files.len());
         for (path, _) in &files {
             assert!(get(&context, path).as_file().is_some());
         }

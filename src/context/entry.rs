@@ -10,7 +10,7 @@ use rustix::fs::{FileType, Stat, major, minor, readlinkat};
 use crate::rootfs::{File, Files, Inode, Kind, Meta, RootPath, Time, Xattrs};
 use crate::snapshot;
 
-use super::index::{Remembered, Stamp};
+use super::index::{Found, Stamp};
 
 /// Attributes that macOS puts on everything (CTX-3).
 const APPLE: &[u8] = b"com.apple.";
@@ -46,7 +46,7 @@ pub(super) fn inode(
     path: &RootPath,
     stat: &Stat,
     files: &Arc<dyn Files>,
-    known: Option<&Remembered<'_>>,
+    known: Option<&Found>,
 ) -> io::Result<Option<Inode>> {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Kind::File(File::at(Arc::clone(files), path.clone(), Stamp::of(stat).size())),
@@ -57,10 +57,10 @@ pub(super) fn inode(
         FileType::Socket | FileType::Directory | FileType::Unknown => return Ok(None),
     };
     let xattrs = match known {
-        Some(known) => known.xattrs(),
+        Some(known) => known.xattrs.clone(),
         None => xattrs(dir, Some(name.to_bytes()))?,
     };
-    Ok(Some(Inode { meta: meta(stat, xattrs), kind }))
+    Ok(Some(Inode::loose(meta(stat, xattrs), kind)))
 }
 
 /// Stands for a directory that may not be read: whoever needs what is in it gets the error, others are not stopped (CTX-2).
@@ -81,7 +81,7 @@ impl Files for Unreadable {
 pub(super) fn unreadable(path: &RootPath, error: &io::Error) -> Inode {
     let files = Arc::new(Unreadable { dir: path.clone(), kind: error.kind() });
     // Not empty, or nobody would try to read it.
-    Inode { meta: Meta::with_mode(0), kind: Kind::File(File::at(files, path.clone(), 1)) }
+    Inode::new(Meta::with_mode(0), Kind::File(File::at(files, path.clone(), 1)))
 }
 
 #[cfg(test)]

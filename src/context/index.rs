@@ -1,17 +1,28 @@
-use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Write};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::Stat;
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
-use crate::rootfs::{ContentDigest, Time, Xattrs};
+use crate::rootfs::{ContentDigest, Inode, Kind, Time, Xattrs};
 
 /// Begins every index; the digit is the version of the format.
-const MAGIC: &[u8; 8] = b"kilnctx2";
-/// Length of the digest that follows it, of all that comes after.
+const MAGIC: &[u8; 8] = b"kilnctx3";
+/// Length of the table's checksum.
 const CHECKSUM: usize = 32;
+/// Length of a directory's.
+const SHORT: usize = 16;
+/// Length of the number that tells where the table is.
+const PLACE: usize = 8;
+/// An index of at most so many bytes is read at once.
+const MOST_READ: u64 = 32 << 20;
 /// Kernels stamp files with the time of the last tick, at most this long ago.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -25,45 +36,82 @@ pub(super) struct Stamp {
     ctime: Time,
 }
 
-/// One file of an index.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// One file of an index: its name comes first.
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Remembered<'a> {
     /// Name of the file in its directory.
     pub(super) name: &'a [u8],
     pub(super) stamp: Stamp,
     /// The digest that a file with this stamp has, if anyone has needed it.
     pub(super) digest: Option<[u8; 32]>,
-    /// Its attributes: asking for them takes longer than asking for the stamp.
-    #[serde(borrow)]
     pub(super) xattrs: Vec<(&'a [u8], &'a [u8])>,
 }
 
+/// What follows the name.
+type Rest<'a> = (Stamp, Option<[u8; 32]>, Vec<(&'a [u8], &'a [u8])>);
+
 /// What an earlier build has found out. A directory is read when the walk comes to it, so that an index of very many files
-/// takes no more than its bytes.
+/// takes little memory.
+///
+/// In the file: the magic, the files of each directory, the table of directories, and at the end the table's place and its
+/// BLAKE3. Each directory has a checksum in the table.
 #[derive(Debug, Default)]
-pub(super) struct Index<'a> {
-    begun: Time,
-    /// Files of all.
-    count: usize,
-    directories: HashMap<&'a [u8], &'a [u8]>,
+pub(super) struct Index {
+    table: Table,
+    bytes: Bytes,
 }
 
-/// What an index knows of the files of one directory, sorted by name.
+/// The bytes before the table.
+#[derive(Debug)]
+enum Bytes {
+    Read(Vec<u8>),
+    /// Too many to read them all.
+    Open(File),
+}
+
+impl Default for Bytes {
+    fn default() -> Self {
+        Self::Read(Vec::new())
+    }
+}
+
+/// What an index knows of the files of one directory.
 #[derive(Debug, Default)]
 pub(super) struct Known<'a> {
     begun: Time,
-    files: Vec<Remembered<'a>>,
+    bytes: Cow<'a, [u8]>,
+    /// Sorted by name.
+    files: Vec<Found>,
 }
 
-/// The index as it is in the file, after [`MAGIC`] and the checksum.
-#[derive(Serialize, Deserialize)]
-struct Body<'a> {
+/// What an index knows of a file.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Where its name is.
+    name: Range<usize>,
+    stamp: Stamp,
+    /// The digest of the content, if anyone has needed it.
+    pub(super) digest: Option<ContentDigest>,
+    /// Its attributes: asking for them takes longer than asking for the stamp.
+    pub(super) xattrs: Xattrs,
+}
+
+/// Where the files of each directory are.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Table {
     /// When the walk began that gave the stamps.
     begun: Time,
+    /// Files of all.
     count: usize,
-    /// Path of a directory, and its files, as [`Known`] has them.
-    #[serde(borrow)]
-    directories: Vec<(&'a [u8], &'a [u8])>,
+    directories: HashMap<Box<[u8]>, Place>,
+}
+
+/// Where the files of one directory are.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Place {
+    at: u64,
+    length: usize,
+    checksum: [u8; SHORT],
 }
 
 impl Stamp {
@@ -77,9 +125,26 @@ impl Stamp {
         }
     }
 
+    /// That of a regular file which was found as `inode`: its number on disk, and its ctime.
+    pub(super) fn of_inode(inode: &Inode, number: u64, ctime: Time) -> Option<Self> {
+        let Kind::File(file) = &inode.kind else { return None };
+        let mode = rustix::fs::FileType::RegularFile.as_raw_mode() | inode.meta.mode;
+        Some(Self { size: file.size, mode, inode: number, mtime: inode.meta.mtime, ctime })
+    }
+
     /// Length in bytes.
     pub(super) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Number of the inode.
+    pub(super) fn inode(&self) -> u64 {
+        self.inode
+    }
+
+    /// The time of the last change.
+    pub(super) fn changed(&self) -> Time {
+        self.ctime
     }
 
     /// Whether a change after `begun` must have led to another stamp.
@@ -96,68 +161,130 @@ pub(super) fn now() -> Time {
     Time { seconds: i64::try_from(since.as_secs()).unwrap_or_default(), nanos: since.subsec_nanos() }
 }
 
-impl Remembered<'_> {
-    /// The digest of the content.
-    pub(super) fn digest(&self) -> Option<ContentDigest> {
-        self.digest.map(ContentDigest)
-    }
-
-    /// The attributes.
-    pub(super) fn xattrs(&self) -> Xattrs {
-        self.xattrs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
-    }
-}
-
-impl<'a> Index<'a> {
-    /// Reads an index; one that is damaged or of another version is empty.
-    pub(super) fn parse(bytes: &'a [u8]) -> Self {
-        let body = bytes.strip_prefix(MAGIC).and_then(|rest| {
-            let (checksum, body) = rest.split_at_checked(CHECKSUM)?;
-            (blake3::hash(body).as_bytes() == checksum).then_some(body)
-        });
-        let Some(Ok(body)) = body.map(postcard::from_bytes::<Body<'a>>) else { return Self::default() };
-        Self { begun: body.begun, count: body.count, directories: body.directories.into_iter().collect() }
+impl Index {
+    /// Reads an index; none where it is not there, is damaged, or of another version.
+    pub(super) fn open(path: &Path) -> Option<Self> {
+        let file = File::open(path).ok()?;
+        let length = file.metadata().ok()?.len();
+        let bytes = if length <= MOST_READ {
+            let mut bytes = Vec::new();
+            (&file).read_to_end(&mut bytes).ok()?;
+            Bytes::Read(bytes)
+        } else {
+            Bytes::Open(file)
+        };
+        let length = length.checked_sub((PLACE + CHECKSUM) as u64)?;
+        let end = bytes.at(length, PLACE + CHECKSUM)?;
+        let (place, checksum) = end.split_at_checked(PLACE)?;
+        let at = u64::from_le_bytes(place.try_into().ok()?);
+        let table = bytes.at(at, usize::try_from(length.checked_sub(at)?).ok()?)?;
+        let is_whole = *bytes.at(0, MAGIC.len())? == *MAGIC && *blake3::hash(&table).as_bytes() == *checksum;
+        let table = is_whole.then(|| postcard::from_bytes(&table).ok()).flatten()?;
+        drop(end);
+        Some(Self { table, bytes })
     }
 
     /// Number of files.
     pub(super) fn len(&self) -> usize {
-        self.count
+        self.table.count
     }
 
     /// What is known of the files in the directory at `path`.
-    pub(super) fn directory(&self, path: &[u8]) -> Known<'a> {
-        let bytes = self.directories.get(path).copied().unwrap_or_default();
-        Known { begun: self.begun, files: postcard::from_bytes(bytes).unwrap_or_default() }
+    pub(super) fn directory(&self, path: &[u8]) -> Known<'_> {
+        let known = || {
+            let place = self.table.directories.get(path)?;
+            let bytes = self.bytes.at(place.at, place.length)?;
+            (blake3::hash(&bytes).as_bytes()[..SHORT] == place.checksum).then_some(())?;
+            let files = files(&bytes).ok()?;
+            Some(Known { begun: self.table.begun, bytes, files })
+        };
+        known().unwrap_or_default()
     }
 }
 
-impl<'a> Known<'a> {
+impl Bytes {
+    /// A part of them.
+    fn at(&self, at: u64, length: usize) -> Option<Cow<'_, [u8]>> {
+        match self {
+            Self::Read(bytes) => {
+                let rest = bytes.get(usize::try_from(at).ok()?..)?;
+                rest.get(..length).map(Cow::Borrowed)
+            }
+            Self::Open(file) => {
+                let mut bytes = vec![0; length];
+                file.read_exact_at(&mut bytes, at).ok()?;
+                Some(Cow::Owned(bytes))
+            }
+        }
+    }
+}
+
+/// The files of one directory.
+fn files(bytes: &[u8]) -> postcard::Result<Vec<Found>> {
+    let (count, mut rest) = postcard::take_from_bytes::<u64>(bytes)?;
+    let mut files = Vec::new();
+    for _ in 0..count {
+        let (name, after) = postcard::take_from_bytes::<&[u8]>(rest)?;
+        let end = bytes.len() - after.len();
+        let ((stamp, digest, xattrs), after): (Rest<'_>, _) = postcard::take_from_bytes(after)?;
+        let xattrs = xattrs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        files.push(Found { name: end - name.len()..end, stamp, digest: digest.map(ContentDigest), xattrs });
+        rest = after;
+    }
+    Ok(files)
+}
+
+impl Known<'_> {
     /// What is known of the file `name`, if it is sure to be what it was.
-    pub(super) fn get(&self, name: &[u8], stamp: &Stamp) -> Option<&Remembered<'a>> {
-        let at = self.files.binary_search_by(|known| known.name.cmp(name)).ok()?;
+    pub(super) fn get(&self, name: &[u8], stamp: &Stamp) -> Option<&Found> {
+        let at = self.files.binary_search_by(|known| self.bytes[known.name.clone()].cmp(name)).ok()?;
         self.files.get(at).filter(|known| known.stamp == *stamp && stamp.is_older_than(self.begun))
     }
 }
 
-/// Writes an index of a walk that began at `begun`: a reader sees the old one or the new one. `directories` holds the files
-/// of each directory by its path.
-pub(super) fn write(path: &Path, begun: Time, directories: BTreeMap<&[u8], Vec<Remembered<'_>>>) -> io::Result<()> {
-    let count = directories.values().map(Vec::len).sum();
-    let mut encoded = Vec::with_capacity(directories.len());
-    for (directory, mut files) in directories {
-        files.sort_unstable_by_key(|file| file.name);
-        encoded.push((directory, postcard::to_stdvec(&files).map_err(io::Error::other)?));
+/// An index on its way: a reader sees the old one or the new one.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    path: &'a Path,
+    out: BufWriter<NamedTempFile>,
+    at: u64,
+    table: Table,
+}
+
+impl<'a> Draft<'a> {
+    /// Begins the index of a walk that began at `begun`.
+    pub(super) fn new(path: &'a Path, begun: Time) -> io::Result<Self> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut out = BufWriter::new(NamedTempFile::new_in(parent)?);
+        out.write_all(MAGIC)?;
+        Ok(Self { path, out, at: MAGIC.len() as u64, table: Table { begun, ..Table::default() } })
     }
-    let directories = encoded.iter().map(|(directory, files)| (*directory, files.as_slice())).collect();
-    let body = postcard::to_stdvec(&Body { begun, count, directories }).map_err(io::Error::other)?;
-    drop(encoded);
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(parent)?;
-    file.write_all(MAGIC)?;
-    file.write_all(blake3::hash(&body).as_bytes())?;
-    file.write_all(&body)?;
-    file.persist(path)?;
-    Ok(())
+
+    /// Adds the files of one directory, in any order.
+    pub(super) fn directory(&mut self, path: &[u8], mut files: Vec<Remembered<'_>>) -> io::Result<()> {
+        files.sort_unstable_by_key(|file| file.name);
+        let mut bytes = postcard::to_stdvec(&(files.len() as u64)).map_err(io::Error::other)?;
+        for file in &files {
+            bytes = postcard::to_extend(file, bytes).map_err(io::Error::other)?;
+        }
+        self.out.write_all(&bytes)?;
+        let mut checksum = [0; SHORT];
+        checksum.copy_from_slice(&blake3::hash(&bytes).as_bytes()[..SHORT]);
+        self.table.directories.insert(path.into(), Place { at: self.at, length: bytes.len(), checksum });
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Puts the index of `count` files in its place.
+    pub(super) fn finish(mut self, count: usize) -> io::Result<()> {
+        self.table.count = count;
+        let table = postcard::to_stdvec(&self.table).map_err(io::Error::other)?;
+        self.out.write_all(&table)?;
+        self.out.write_all(&self.at.to_le_bytes())?;
+        self.out.write_all(blake3::hash(&table).as_bytes())?;
+        self.out.into_inner().map_err(io::IntoInnerError::into_error)?.persist(self.path)?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -182,19 +309,17 @@ mod tests {
         ];
         let xattrs = vec![(&b"user.a"[..], &b"1"[..])];
         let file = |name, stamp| Remembered { name, stamp, digest: Some([5; 32]), xattrs: xattrs.clone() };
-        let files = rows.iter().map(|(name, stamp, _)| file(*name, *stamp)).collect();
-        write(&path, begun, BTreeMap::from([(&b"d"[..], files)])).unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        let index = Index::parse(&bytes);
+        let mut draft = Draft::new(&path, begun).unwrap();
+        draft.directory(b"d", rows.iter().map(|(name, stamp, _)| file(*name, *stamp)).collect()).unwrap();
+        draft.finish(rows.len()).unwrap();
+        let index = Index::open(&path).unwrap();
         assert_eq!(index.len(), rows.len());
         assert!(index.directory(b"").files.is_empty());
         let directory = index.directory(b"d");
         for (path, stamp, trusted) in rows {
             let known = directory.get(path, &stamp);
             assert_eq!(known.is_some(), trusted, "{path:?}");
-            assert!(
-                known.is_none_or(|known| known.digest() == Some(ContentDigest([5; 32])) && known.xattrs().len() == 1)
-            );
+            assert!(known.is_none_or(|known| known.digest == Some(ContentDigest([5; 32])) && known.xattrs.len() == 1));
         }
         let touched = Stamp { inode: 8, ..stamp(99, 1) };
         assert!(directory.get(b"old", &touched).is_none());
@@ -205,13 +330,23 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("index");
         let file = Remembered { name: b"f", stamp: stamp(1, 1), digest: Some([1; 32]), xattrs: Vec::new() };
-        write(&path, Time { seconds: 100, nanos: 0 }, BTreeMap::from([(&b""[..], vec![file])])).unwrap();
+        let mut draft = Draft::new(&path, Time { seconds: 100, nanos: 0 }).unwrap();
+        draft.directory(b"", vec![file]).unwrap();
+        draft.finish(1).unwrap();
         let bytes = std::fs::read(&path).unwrap();
+        let files = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            Index::open(&path).map_or(0, |index| index.directory(b"").files.len())
+        };
+        assert_eq!(files(&bytes), 1);
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x10;
-            assert_eq!(Index::parse(&damaged).len(), 0, "byte {at}");
-            assert_eq!(Index::parse(&bytes[..at]).len(), 0, "{at} bytes");
+            assert_eq!(files(&damaged), 0, "byte {at}");
+            assert_eq!(files(&bytes[..at]), 0, "{at} bytes");
         }
+        let sparse = std::fs::File::options().write(true).open(&path).unwrap();
+        sparse.set_len(MOST_READ + 1).unwrap();
+        assert!(Index::open(&path).is_none());
     }
 }

@@ -17,6 +17,7 @@ mod rule;
 mod spanning;
 mod tar_context;
 mod tokens;
+mod tracked;
 mod trie;
 mod walk;
 

@@ -75,7 +75,7 @@ impl TarContext<'_> {
             EntryType::Fifo => Kind::Fifo,
             _ => Kind::File(self.file(content)?),
         };
-        self.root.insert(&path, Inode { meta: entry.meta.clone(), kind }.into());
+        self.root.insert(&path, Inode::new(entry.meta.clone(), kind).into());
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use crate::rootfs::{Files, Inode, Kind, RootPath};
 use super::assemble::{Child, Found};
 use super::enter::{Entered, Names, enter};
 use super::index::{Index, Known, Stamp};
+use super::tracked::{Memory, Run};
 use super::{ContextError, Patterns, Verdict, entry};
 
 /// The kernel takes no longer paths, so what is deeper could not be read later.
@@ -21,31 +22,10 @@ const MAX_PATH: usize = 4095;
 /// Entries that one thread looks at before others may take over the rest of a large directory.
 const CHUNK: usize = 512;
 
-/// A regular file that the walk has found.
-#[derive(Debug)]
-pub(super) struct Tracked {
-    pub(super) path: RootPath,
-    pub(super) stamp: Stamp,
-    pub(super) inode: Arc<Inode>,
-    /// What the index knew of it.
-    pub(super) memory: Memory,
-}
-
-/// What an index knew of a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Memory {
-    /// Nothing, or nothing certain.
-    Nothing,
-    /// All but the digest.
-    Stamp,
-    /// The digest too.
-    Digest,
-}
-
 /// What the threads of a walk share.
 pub(super) struct Walk<'a> {
     pub(super) ignore: &'a Patterns,
-    pub(super) index: &'a Index<'a>,
+    pub(super) index: &'a Index,
     /// Opens files by their path in the context.
     pub(super) files: &'a Arc<dyn Files>,
     queue: Mutex<Queue<'a>>,
@@ -83,15 +63,14 @@ enum Work<'a> {
 #[derive(Default)]
 struct Harvest {
     found: Vec<Found>,
-    tracked: Vec<Tracked>,
+    tracked: Vec<Run>,
 }
 
 /// What all have found.
 #[derive(Default)]
 pub(super) struct Walked {
     pub(super) found: Vec<Found>,
-    /// By thread: there may be a million, and to put them together would take as much room again.
-    pub(super) tracked: Vec<Vec<Tracked>>,
+    pub(super) tracked: Vec<Run>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -103,7 +82,7 @@ fn failure(path: &RootPath, source: impl Into<io::Error>) -> ContextError {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(ignore: &'a Patterns, index: &'a Index<'a>, files: &'a Arc<dyn Files>) -> Self {
+    pub(super) fn new(ignore: &'a Patterns, index: &'a Index, files: &'a Arc<dyn Files>) -> Self {
         Self { ignore, index, files, queue: Mutex::default(), ready: Condvar::new(), links: Mutex::default() }
     }
 
@@ -124,7 +103,7 @@ impl<'a> Walk<'a> {
         for harvest in harvests {
             let harvest = harvest?;
             all.found.extend(harvest.found);
-            all.tracked.push(harvest.tracked);
+            all.tracked.extend(harvest.tracked);
         }
         Ok(all)
     }
@@ -193,6 +172,7 @@ impl<'a> Walk<'a> {
             self.add(vec![Task { directory, path: path.clone(), verdict: verdict.clone(), work }]);
         }
         let mut found = Found::new(directory, verdict.excluded());
+        let mut run = Run::new(path.clone());
         let mut tasks = Vec::new();
         for (name, kind) in names {
             let bytes = name.to_bytes();
@@ -210,7 +190,7 @@ impl<'a> Walk<'a> {
                 tasks.push(Task { directory: 0, path, verdict: below, work });
                 found.children.push((bytes, Child::Directory(0)));
             } else if !below.excluded()
-                && let Some(inode) = self.inode(dir.as_fd(), &name, path, &known, harvest)?
+                && let Some(inode) = self.inode(dir.as_fd(), &name, path, &known, &mut run)?
             {
                 found.children.push((bytes, Child::Inode(inode)));
             }
@@ -221,7 +201,12 @@ impl<'a> Walk<'a> {
             task.directory = number;
         }
         self.add(tasks);
+        found.children.shrink_to_fit();
         harvest.found.push(found);
+        if !run.is_empty() {
+            run.shrink();
+            harvest.tracked.push(run);
+        }
         Ok(())
     }
 
@@ -246,7 +231,7 @@ impl<'a> Walk<'a> {
         name: &CStr,
         path: RootPath,
         known: &Known<'_>,
-        harvest: &mut Harvest,
+        run: &mut Run,
     ) -> Result<Option<Arc<Inode>>, ContextError> {
         let stat = match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
@@ -272,12 +257,12 @@ impl<'a> Walk<'a> {
         };
         if let Kind::File(file) = &inode.kind {
             let memory =
-                match known.map(|known| known.digest().map(|digest| *file.digest.get_or_init(|| digest) == digest)) {
+                match known.map(|known| known.digest.map(|digest| *file.digest.get_or_init(|| digest) == digest)) {
                     Some(Some(true)) => Memory::Digest,
                     Some(None) => Memory::Stamp,
                     Some(Some(false)) | None => Memory::Nothing,
                 };
-            harvest.tracked.push(Tracked { path, stamp, inode: Arc::clone(&inode), memory });
+            run.add(name.to_bytes(), link.is_some(), &inode, &stamp, memory);
         }
         Ok(Some(inode))
     }

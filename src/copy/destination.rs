@@ -57,7 +57,7 @@ pub fn copy(root: &mut RootFs, selection: &Selection, op: &CopyOp, env: &Env) ->
     for source in &op.sources {
         if let CopySource::Heredoc { name, content } = source {
             let meta = Meta { mtime: env.now, ..Meta::with_mode(0o644) };
-            let inode = Inode { meta, kind: Kind::File(File::inline(content.as_slice())) };
+            let inode = Inode::new(meta, Kind::File(File::inline(content.as_slice())));
             let heredoc = Selection::of_file(name, inode, false);
             heredoc.parts.iter().try_for_each(|part| destination.place(root, part, chmod.as_ref()))?;
         }

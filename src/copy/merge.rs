@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ impl<'a> Merge<'a> {
         Self { owner, chmod, keeps_directories, copies: HashMap::new() }
     }
 
-    /// The copy of `inode`.
+    /// The copy of `inode`: itself, where it changes nothing and is copied for the first time.
     pub(super) fn inode(&mut self, inode: &Arc<Inode>) -> Arc<Inode> {
         // One holder means one name: no need to remember it.
         let linked = matches!(inode.kind, Kind::File(_)) && Arc::strong_count(inode) > 1;
@@ -31,8 +32,10 @@ impl<'a> Merge<'a> {
             return Arc::clone(copy);
         }
         let symlink = matches!(inode.kind, Kind::Symlink(_));
-        let meta = self.meta(&inode.meta, if symlink { None } else { Some(false) });
-        let copy = Arc::new(Inode { meta, kind: inode.kind.clone() });
+        let copy = match self.meta(&inode.meta, if symlink { None } else { Some(false) }) {
+            Cow::Borrowed(_) if inode.claim() => Arc::clone(inode),
+            meta => Arc::new(Inode::new(meta.into_owned(), inode.kind.clone())),
+        };
         if linked {
             self.copies.insert(Arc::as_ptr(inode), Arc::clone(&copy));
         }
@@ -58,7 +61,7 @@ impl<'a> Merge<'a> {
                     if self.keeps_directories {
                         there.meta.mtime = source.meta.mtime;
                     } else {
-                        let mut meta = self.meta(&source.meta, Some(true));
+                        let mut meta = self.meta(&source.meta, Some(true)).into_owned();
                         let old = std::mem::take(&mut there.meta.xattrs);
                         for (name, value) in old {
                             meta.xattrs.entry(name).or_insert(value);
@@ -76,28 +79,41 @@ impl<'a> Merge<'a> {
         Ok(())
     }
 
-    /// The copy of `node` and all below it, where nothing is in the way.
+    /// The copy of `node` and all below it, where nothing is in the way. A directory in which nothing changes is shared.
     fn fresh(&mut self, node: &Node) -> Node {
-        match node {
-            Node::Inode(inode) => Node::Inode(self.inode(inode)),
-            Node::Directory(directory) => {
-                let meta = self.meta(&directory.meta, Some(true));
-                let children = directory.children.iter().map(|(name, node)| (name.clone(), self.fresh(node)));
-                Directory { children: children.collect(), meta }.into()
+        let source = match node {
+            Node::Inode(inode) => return Node::Inode(self.inode(inode)),
+            Node::Directory(source) => source,
+        };
+        if let Cow::Owned(meta) = self.meta(&source.meta, Some(true)) {
+            let children = source.children.iter().map(|(name, node)| (name.clone(), self.fresh(node)));
+            return Directory { children: children.collect(), meta }.into();
+        }
+        let mut changed: Option<Directory> = None;
+        for (name, node) in &source.children {
+            let new = self.fresh(node);
+            if !new.is(node) {
+                changed.get_or_insert_with(|| Directory::clone(source)).children.insert(name.clone(), new);
             }
+        }
+        match changed {
+            Some(directory) => directory.into(),
+            None => Node::Directory(Arc::clone(source)),
         }
     }
 
     /// `directory`: `None` for a link, whose mode `--chmod` leaves alone (COPY-41).
-    fn meta(&self, meta: &Meta, directory: Option<bool>) -> Meta {
-        let mut meta = meta.clone();
-        if let Some(owner) = self.owner {
-            (meta.uid, meta.gid) = (owner.uid, owner.gid);
+    fn meta<'m>(&self, meta: &'m Meta, directory: Option<bool>) -> Cow<'m, Meta> {
+        let (uid, gid) = self.owner.map_or((meta.uid, meta.gid), |owner| (owner.uid, owner.gid));
+        let mode = match (self.chmod, directory) {
+            (Some(chmod), Some(directory)) => chmod.apply(meta.mode, directory),
+            _ => meta.mode,
+        };
+        if (mode, uid, gid) == (meta.mode, meta.uid, meta.gid) {
+            Cow::Borrowed(meta)
+        } else {
+            Cow::Owned(Meta { mode, uid, gid, ..meta.clone() })
         }
-        if let (Some(chmod), Some(directory)) = (self.chmod, directory) {
-            meta.mode = chmod.apply(meta.mode, directory);
-        }
-        meta
     }
 }
 

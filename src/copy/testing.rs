@@ -19,7 +19,7 @@ pub(super) fn path(text: &str) -> RootPath {
 
 pub(super) fn node(name: &str, mode: u32, uid: u32, gid: u32, kind: Kind) -> Entry {
     let meta = Meta { uid, gid, mtime: OLD, ..Meta::with_mode(mode) };
-    (name.to_owned(), Inode { meta, kind }.into())
+    (name.to_owned(), Inode::new(meta, kind).into())
 }
 
 pub(super) fn file(name: &str, text: &str) -> Entry {

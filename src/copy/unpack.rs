@@ -121,7 +121,7 @@ impl<'a> Unpacking<'a> {
             EntryType::Fifo => Kind::Fifo,
             _ => return Err(target.refuse(&entry, "is of an unknown kind")),
         };
-        target.tree.insert(&at, Inode { meta, kind }.into());
+        target.tree.insert(&at, Inode::new(meta, kind).into());
         Ok(())
     }
 
@@ -204,7 +204,7 @@ impl<'a> Unpacking<'a> {
                 Node::Directory(below) => Node::Directory(self.with_changes(below, new)),
                 Node::Inode(inode) => match self.changed.get(&Arc::as_ptr(inode)) {
                     Some((_, meta)) => {
-                        let changed = || Arc::new(Inode { meta: meta.clone(), kind: inode.kind.clone() });
+                        let changed = || Arc::new(Inode::new(meta.clone(), inode.kind.clone()));
                         Node::Inode(Arc::clone(new.entry(Arc::as_ptr(inode)).or_insert_with(changed)))
                     }
                     None => continue,

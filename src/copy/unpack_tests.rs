@@ -287,7 +287,7 @@ fn add_4_a_broken_archive_is_an_error_and_no_panic() {
 fn add_4_the_names_of_two_archives_do_not_meet_in_the_scratch_directory() {
     let mut source = context(tar_of(&[(FILE, "a", "one", 0o644, 0)]));
     let second = File::inline(tar_of(&[(FILE, "b", "two", 0o644, 0)]));
-    let inode = Inode { meta: source.root().meta.clone(), kind: Kind::File(second) };
+    let inode = Inode::new(source.root().meta.clone(), Kind::File(second));
     assert!(source.insert(&path("b.tar"), Node::Inode(Arc::new(inode))));
     let want = ["/d/ 0755 0:0", "/d/a 0644 0:0 \"one\"", "/d/b 0644 0:0 \"two\""];
     assert_eq!(changes(&RootFs::empty(), &source, "ADD a.tar b.tar /d").unwrap(), want);

@@ -12,6 +12,9 @@ use crate::store::{LockGuard, Store};
 use super::layer::{Layer, Packing};
 use super::state::State;
 
+/// Inputs of so many bytes are told on a thread of their own.
+const LONG: u64 = 100_000;
+
 /// What is left to do for a step that is done.
 pub(super) struct Job {
     /// It has run: the store does not know of it.
@@ -97,11 +100,26 @@ impl Job {
             }
             return Ok(());
         }
-        let layer = self.layer.finish(self.packing)?;
-        let record = Record { text: self.text.clone(), created: self.created, layer: layer.clone() };
         let by_history = &self.preimage;
+        let (layer, told) = if by_history.inputs.size() > LONG {
+            std::thread::scope(|scope| {
+                let told = scope.spawn(|| store.draft(|out| by_history.write(out)));
+                (self.layer.finish(self.packing), told.join().ok())
+            })
+        } else {
+            (self.layer.finish(self.packing), None)
+        };
+        let layer = layer?;
+        let record = Record { text: self.text.clone(), created: self.created, layer: layer.clone() };
         let by_content = by_history.with_parent(content_parent(by_history, &self.below)?);
-        store.write_step(&by_history.key().hex(), |out| record.write(Some(by_history), out))?;
+        let told = told.transpose()?;
+        store.write_step(&by_history.key().hex(), |out| match told {
+            Some(told) => {
+                record.write(None, out)?;
+                io::copy(&mut told.open()?, out).map(drop)
+            }
+            None => record.write(Some(by_history), out),
+        })?;
         // What is to be told of a miss stands in the other one.
         store.write_step(&by_content.key().hex(), |out| record.write(None, out))?;
         store.put_step(&by_content.marker(), b"")?;

@@ -31,6 +31,8 @@ pub trait Inputs: Sync {
     fn agent(&self, id: &str) -> Option<Arc<dyn Service>>;
     /// Where programs of this machine find the agent `default`, if there is one.
     fn agent_socket(&self) -> io::Result<Option<PathBuf>>;
+    /// No step will read any more. Layers may still be packed meanwhile.
+    fn remember(&self);
     /// Whether `path` is in the main build context's directory, but left out by its ignore rules.
     fn is_ignored(&self, path: &RootPath) -> bool;
 }

@@ -7,13 +7,16 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use crate::cache::{LayerRecord, layer_content};
 use crate::image::{Compression, Descriptor, DiffId, MediaType, Wire};
 use crate::layer;
-use crate::rootfs::{Changes, Files};
+use crate::rootfs::{Change, Changes, Kind, RootPath};
 use crate::share::Hit;
 use crate::snapshot;
 use crate::store::{BlobSource, Store};
 
-use super::kept::{Kept, Origin, TreeOf, lock};
+use super::kept::{Kept, Origin, lock};
 use super::tree::Tree;
+
+/// From so many entries on it pays to list them on a thread of its own.
+const MANY: usize = 1000;
 
 /// A layer. Clones are the same layer.
 #[derive(Clone)]
@@ -23,6 +26,7 @@ struct Inner {
     kept: Arc<Kept>,
     is_fresh: bool,
     changes: OnceLock<Arc<Changes>>,
+    implied: OnceLock<Vec<RootPath>>,
     record: Mutex<Option<Result<LayerRecord, (io::ErrorKind, String)>>>,
     recorded: Condvar,
 }
@@ -47,7 +51,7 @@ impl Layer {
         source: Option<Arc<dyn BlobSource>>,
     ) -> Self {
         let record = LayerRecord { diff_id, size: 0, content: diff_id.to_string() };
-        Self::with(store, Origin::Base(blob, source), Some(record))
+        Self::with(store, Origin::Base(Box::new(blob), source), Some(record))
     }
 
     /// A layer that another machine made, and that is fetched when it is needed.
@@ -74,6 +78,7 @@ impl Layer {
             kept: Arc::new(Kept { store: Arc::clone(store), origin, tree: Mutex::new(None) }),
             is_fresh: record.is_none(),
             changes: OnceLock::new(),
+            implied: OnceLock::new(),
             record: Mutex::new(record.map(Ok)),
             recorded: Condvar::new(),
         }))
@@ -107,11 +112,23 @@ impl Layer {
         Ok(Arc::clone(self.0.changes.get_or_init(|| Arc::new(changes))))
     }
 
+    /// Directories of a base's layer that it has something in and does not list: its tree cannot know what they are.
+    pub(super) fn implied(&self) -> io::Result<&[RootPath]> {
+        if !matches!(self.0.kept.origin, Origin::Base(..)) {
+            return Ok(&[]);
+        }
+        if let Some(known) = self.0.implied.get() {
+            return Ok(known);
+        }
+        let implied = self.changes()?.implied_directories();
+        Ok(self.0.implied.get_or_init(|| implied))
+    }
+
     fn listed(&self, diff_id: &DiffId) -> io::Result<Option<Changes>> {
-        let files: Arc<dyn Files> = Arc::new(TreeOf { kept: Arc::clone(&self.0.kept), diff_id: *diff_id });
-        match self.0.kept.store.list(diff_id)? {
-            Some(bytes) => Ok(layer::list::from_bytes(&bytes, &files).ok()),
-            None => Ok(self.0.kept.told_entries(&files)),
+        let kept = &self.0.kept;
+        match kept.store.list(diff_id)? {
+            Some(bytes) => Ok(layer::list::from_bytes(&bytes, &kept.files(diff_id)).ok()),
+            None => Ok(kept.told_entries(diff_id)),
         }
     }
 
@@ -164,23 +181,36 @@ impl Layer {
     fn pack(&self, packing: Option<Packing>) -> io::Result<LayerRecord> {
         let store = &self.0.kept.store;
         let changes = self.changes()?;
-        let (diff_id, size) = match packing {
-            Some(packing) => {
-                let (packed, _) = self.pack_blob(&changes, packing)?;
-                (packed.diff_id, packed.size)
-            }
-            None => {
-                // Nobody exports this layer: its files are kept as they are.
-                self.tree()?;
-                let packed = layer::pack(&changes, &mut io::sink())?;
-                (packed.diff_id, packed.size)
-            }
+        let list = || store.draft(|out| layer::list::write(&changes, out));
+        let tell = || Ok::<_, io::Error>((list()?, layer_content(&changes)?));
+        let ((diff_id, size), (list, content)) = if changes.0.len() > MANY && is_digested(&changes) {
+            std::thread::scope(|scope| {
+                let told = scope.spawn(tell);
+                let packed = self.pack_files(&changes, packing);
+                let told = told.join().unwrap_or_else(|_| Err(io::Error::other("a layer could not be listed")));
+                Ok::<_, io::Error>((packed?, told?))
+            })?
+        } else {
+            // Packing digests what is not digested yet.
+            (self.pack_files(&changes, packing)?, tell()?)
         };
-        store.put_list(&diff_id, &layer::list::to_bytes(&changes))?;
+        store.put_list(&diff_id, list)?;
         if let Some(tree) = &*lock(&self.0.kept.tree) {
             tree.adopt(store, &diff_id)?;
         }
-        Ok(LayerRecord { diff_id, size, content: layer_content(&changes)? })
+        Ok(LayerRecord { diff_id, size, content })
+    }
+
+    fn pack_files(&self, changes: &Changes, packing: Option<Packing>) -> io::Result<(DiffId, u64)> {
+        let packed = match packing {
+            Some(packing) => self.pack_blob(changes, packing)?.0,
+            None => {
+                // Nobody exports this layer: its files are kept as they are.
+                self.tree()?;
+                layer::pack(changes, &mut io::sink())?
+            }
+        };
+        Ok((packed.diff_id, packed.size))
     }
 
     fn pack_blob(&self, changes: &Changes, packing: Packing) -> io::Result<(layer::Packed, Descriptor)> {
@@ -197,7 +227,7 @@ impl Layer {
     pub fn descriptor(&self, packing: Packing) -> io::Result<Descriptor> {
         let kept = &self.0.kept;
         match &kept.origin {
-            Origin::Base(blob, Some(source)) if source.is_lasting() => Ok(blob.clone()),
+            Origin::Base(blob, Some(source)) if source.is_lasting() => Ok((**blob).clone()),
             Origin::Shared(hit) if hit.blob().media_type == packing.media_type() && hit.repository().is_some() => {
                 if let Some(repository) = hit.repository() {
                     kept.store.put_source(&hit.blob().digest, &repository)?;
@@ -242,6 +272,17 @@ impl Layer {
             Origin::Own => self.blob(packing),
         }
     }
+}
+
+/// Whether the digests of all files are known.
+fn is_digested(changes: &Changes) -> bool {
+    changes.0.iter().all(|change| match change {
+        Change::Put { inode, .. } => match &inode.kind {
+            Kind::File(file) => file.size == 0 || file.digest.get().is_some(),
+            _ => true,
+        },
+        _ => true,
+    })
 }
 
 impl Packing {

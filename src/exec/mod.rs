@@ -179,6 +179,7 @@ impl Build<'_> {
             self.finished[index].get_or_init(|| done);
             Ok::<_, ExecError>(())
         })?;
+        self.inputs.remember();
         let finished: Vec<&Finished> = self.finished.iter().filter_map(OnceLock::get).collect();
         let target = Arc::clone(&finished[self.plan.target].state);
         let layers = target.layers();

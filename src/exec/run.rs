@@ -1,5 +1,6 @@
 //! RUN: a process in the root filesystem of its stage, and what it changed there.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,8 +8,7 @@ use std::time::Duration;
 
 use crate::plan::{Network, RunOp, Security, Step};
 use crate::progress::{Event, TaskId};
-use crate::rootfs::{Change, RootPath};
-use crate::rootfs::{Changes, Claims, File, Files, Inode, Kind, RootFs, users};
+use crate::rootfs::{Change, Changes, Claims, File, Files, Inode, Kind, Node, RootFs, RootPath, users};
 use crate::sandbox::{self, Exit, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, User};
 use crate::snapshot::{self, Nodes, WorkTree};
 use crate::store::TempDir;
@@ -75,6 +75,7 @@ impl Build<'_> {
             for dir in [&upper, &work] {
                 std::fs::create_dir(dir).map_err(failed)?;
             }
+            Self::seed(&upper, state, root).map_err(failed)?;
             let pinned: Vec<Pinned> = Self::lowers(state).map_err(failed)?.iter().map(Tree::pin).collect();
             let lowers = pinned.iter().map(Pinned::path).collect();
             self.process(step, op, root, &Root::Overlay { lowers, upper: upper.clone(), work }, &claims, task)?;
@@ -96,6 +97,31 @@ impl Build<'_> {
             }
         }
         Ok(trees)
+    }
+
+    /// An overlay shows a directory as the topmost tree has it; one that a base's layer does not list is there as anything.
+    /// In the upper it is what the root filesystem says.
+    fn seed(upper: &Path, state: &State, root: &RootFs) -> io::Result<()> {
+        let mut wanted = BTreeSet::new();
+        for layer in state.layers() {
+            for path in layer.implied()? {
+                let mut at = Some(path.clone());
+                while let Some(path) = at.filter(|path| !path.is_root()) {
+                    at = path.split_last().map(|(parent, _)| parent);
+                    wanted.insert(path);
+                }
+            }
+        }
+        let mut made = Vec::new();
+        for path in &wanted {
+            if let Some(Node::Directory(directory)) = root.get(path) {
+                let place = upper.join(path.as_path());
+                std::fs::create_dir(&place)?;
+                made.push((place, directory));
+            }
+        }
+        // What is made in a directory touches its time.
+        made.iter().rev().try_for_each(|(place, directory)| snapshot::set_meta(place, &directory.meta, false))
     }
 
     fn process(
@@ -185,7 +211,7 @@ impl Build<'_> {
             snapshot::set_times(upper, &changes)?;
         }
         snapshot::settle(upper, &changes)?;
-        Ok(Made { changes, tree: Some(tree) })
+        Ok(Made { changes, root: None, tree: Some(tree) })
     }
 
     /// What changed in a work tree is copied out, since the next step may change it again.
@@ -197,7 +223,7 @@ impl Build<'_> {
         let mut root = old.clone();
         root.apply(&changes).map_err(|path| io::Error::other(format!("{path} links to nothing")))?;
         tree.settle(&changes, &root)?;
-        Ok(Made { changes, tree: None })
+        Ok(Made { changes, root: None, tree: None })
     }
 }
 
@@ -209,7 +235,7 @@ fn keep_files(changes: &mut Changes, kept: &Scratch) -> io::Result<()> {
         let Change::Put { inode, .. } = change else { continue };
         let Kind::File(file) = &inode.kind else { continue };
         if file.size == 0 {
-            *inode = Arc::new(Inode { meta: inode.meta.clone(), kind: Kind::File(File::inline(&b""[..])) });
+            *inode = Arc::new(Inode::new(inode.meta.clone(), Kind::File(File::inline(&b""[..]))));
             continue;
         }
         number += 1;
@@ -220,7 +246,7 @@ fn keep_files(changes: &mut Changes, kept: &Scratch) -> io::Result<()> {
             digest: file.digest.clone(),
             ..File::at(Arc::clone(&files), RootPath::clamped(name.as_bytes()), file.size)
         };
-        *inode = Arc::new(Inode { meta: inode.meta.clone(), kind: Kind::File(copy) });
+        *inode = Arc::new(Inode::new(inode.meta.clone(), Kind::File(copy)));
     }
     Ok(())
 }

@@ -164,7 +164,7 @@ impl Build<'_> {
         }
         let mtime = Time { seconds: file.modified.unwrap_or(0), nanos: 0 };
         let meta = Meta { mtime, ..Meta::with_mode(0o600) };
-        let inode = Inode { meta, kind: Kind::File(file.file(self.store)) };
+        let inode = Inode::new(meta, Kind::File(file.file(self.store)));
         Ok(Selection::of_file(&file.name, inode, op.unpack == Some(true)))
     }
 }

@@ -8,7 +8,7 @@ use crate::cache::{Input, Parent, Preimage};
 use crate::copy::{self, Selection};
 use crate::plan::{BaseRef, ImageId, Op, Plan, Stage, Step, WorkdirOp};
 use crate::progress::{Event, Outcome, TaskId};
-use crate::rootfs::{Changes, RootFs, Time};
+use crate::rootfs::{Change, Changes, RootFs, Time};
 use crate::share::Shared;
 
 use super::finish::Job;
@@ -39,6 +39,8 @@ pub(super) struct Finished {
 /// What running a step gave.
 pub(super) struct Made {
     pub(super) changes: Changes,
+    /// The root filesystem afterwards, where the step has made it.
+    pub(super) root: Option<RootFs>,
     /// Where the new files lie in overlay form already.
     pub(super) tree: Option<Arc<Tree>>,
 }
@@ -129,6 +131,11 @@ impl Build<'_> {
             return Ok(hit.state);
         }
         let changes = root.changes_since(&RootFs::empty())?;
+        for change in &changes.0 {
+            if let Change::Put { inode, .. } = change {
+                inode.claim();
+            }
+        }
         let layer = Layer::fresh(self.store, changes, None);
         let state = State::with_root(&below, layer.clone(), Parent::Step(key), root);
         let packing = self.settings.blobs.then_some(self.settings.packing);
@@ -197,13 +204,25 @@ impl Build<'_> {
                 self.copy(step, op, &selection, state)?
             }
             (Op::Workdir(op), _) => self.workdir(step, op, state)?,
-            (Op::Copy(_) | Op::Meta(_), _) => Made { changes: Changes::default(), tree: None },
+            (Op::Copy(_) | Op::Meta(_), _) => Made { changes: Changes::default(), root: None, tree: None },
         };
-        let io = |error: io::Error| ExecError::io(step, "cannot put the new layer on the root filesystem", &error);
-        let mut root = state.root().map_err(io)?.clone();
-        root.apply(&made.changes).map_err(|path| io(io::Error::other(format!("{path} links to nothing"))))?;
+        // A step that looked at nothing below, such as a linked copy, leaves a base where it is.
+        let root = match (made.root, state.known_root().cloned()) {
+            (Some(root), _) => Some(root),
+            (None, None) => None,
+            (None, Some(mut root)) => {
+                root.apply(&made.changes).map_err(|path| {
+                    let cause = io::Error::other(format!("{path} links to nothing"));
+                    ExecError::io(step, "cannot put the new layer on the root filesystem", &cause)
+                })?;
+                Some(root)
+            }
+        };
         let layer = Layer::fresh(self.store, made.changes, made.tree);
-        let next = State::with_root(state, layer.clone(), Parent::Step(key), root);
+        let next = match root {
+            Some(root) => State::with_root(state, layer.clone(), Parent::Step(key), root),
+            None => State::on(state, layer.clone(), Parent::Step(key)),
+        };
         let created = self.settings.now;
         let in_image = (self.exported[index] && self.settings.blobs).then_some(self.settings.packing);
         self.finisher.submit(Job {
@@ -259,9 +278,11 @@ impl Build<'_> {
         copy::copy(&mut root, selection, op, &env)
             .map_err(|error| ExecError::step(error.code(), step, error.to_string()).caused_by(&error))?;
         self.tell_of_copy(step, op, selection, (old, &root));
-        let mut changes = root.changes_since(old).map_err(failed)?;
+        let (mut changes, exact) = root.difference(old).map_err(failed)?;
         self.clamp(&mut changes);
-        Ok(Made { changes, tree: None })
+        // What a later build reads from the list must be the same.
+        let is_next = exact && !op.link && self.settings.clamp.is_none();
+        Ok(Made { changes, root: is_next.then_some(root), tree: None })
     }
 
     fn workdir(&self, step: &Step, op: &WorkdirOp, state: &State) -> Result<Made, ExecError> {
@@ -273,7 +294,7 @@ impl Build<'_> {
             .map_err(|error| ExecError::step(error.code(), step, error.to_string()).caused_by(&error))?;
         let mut changes = root.changes_since(old).map_err(failed)?;
         self.clamp(&mut changes);
-        Ok(Made { changes, tree: None })
+        Ok(Made { changes, root: None, tree: None })
     }
 
     /// Where it is asked for, no new file is younger than the epoch (TIME-3).

@@ -69,6 +69,11 @@ impl State {
         self.layer.is_none()
     }
 
+    /// The root filesystem, where somebody has asked for it before.
+    pub(super) fn known_root(&self) -> Option<&RootFs> {
+        self.root.get()
+    }
+
     /// The root filesystem: the layers from the nearest known one upwards.
     pub(super) fn root(&self) -> io::Result<&RootFs> {
         if let Some(root) = self.root.get() {

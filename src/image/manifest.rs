@@ -54,6 +54,8 @@ pub struct Descriptor {
     pub annotations: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
 }
 
 /// An image manifest (MAN-1).
@@ -168,7 +170,15 @@ impl fmt::Display for MediaType {
 impl Descriptor {
     /// A descriptor with nothing optional.
     pub fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
-        Self { media_type, digest, size, urls: Vec::new(), annotations: BTreeMap::new(), platform: None }
+        Self {
+            media_type,
+            digest,
+            size,
+            urls: Vec::new(),
+            annotations: BTreeMap::new(),
+            platform: None,
+            artifact_type: None,
+        }
     }
 
     /// The descriptor of `bytes`.

@@ -9,6 +9,7 @@ mod layout;
 mod manifest;
 mod platform;
 mod reference;
+mod referrer;
 
 pub use config::{CreatedTime, Healthcheck, History, ImageConfig, RunConfig};
 pub use digest::{ChainId, DiffId, Digest, DigestError};
@@ -16,6 +17,7 @@ pub use layout::{IMAGE_NAME, OCI_LAYOUT, REF_NAME, rfc_3339, seconds_of};
 pub use manifest::{Compression, Descriptor, Document, Index, Manifest, ManifestError, MediaType, Wire, platforms_of};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError};
+pub use referrer::Referrer;
 
 /// `PATH` of an image that sets none (FROM-12, FROM-16).
 pub const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

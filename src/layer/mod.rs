@@ -1,5 +1,6 @@
 //! Layers as tar streams: packing changes, compressing, and reading layers of others (layers.md, TAR and APPLY).
 
+mod compare;
 mod compress;
 mod deflate;
 mod gzip;
@@ -7,10 +8,12 @@ mod header;
 pub mod list;
 mod pack;
 mod read;
+mod recompress;
 
 pub use compress::Compressor;
 pub use pack::{Packed, pack};
 pub use read::{check, unpack};
+pub use recompress::recompress;
 
 use std::io::{self, Write};
 

@@ -18,6 +18,8 @@ use crate::rootfs::{
 };
 use crate::snapshot::{self, TreeFiles};
 
+use super::compare::is_packed_from;
+
 /// Unpacks a layer into the empty directory `dir` in overlay form, and lists it. The stream's sha256 must be `diff_id` (APPLY-6).
 ///
 /// Nothing in the stream reaches outside `dir`: names are cleaned, and every parent is a directory that this
@@ -49,15 +51,26 @@ pub fn unpack(
     unpacker.finish()
 }
 
-/// Reads a layer, and sees that its stream's sha256 is `diff_id` and that it has no more than `most` bytes (APPLY-6).
-pub fn check(reader: impl Read + Send, compression: Compression, diff_id: &DiffId, most: u64) -> io::Result<()> {
-    Hashing::new(reader, compression, most)?.finish(diff_id)
+/// Reads a layer, and sees that its stream's sha256 is `diff_id` and that it has no more than `most` bytes (APPLY-6). Tells whether
+/// its entries are those of `listed`.
+pub fn check(
+    reader: impl Read + Send,
+    compression: Compression,
+    diff_id: &DiffId,
+    most: u64,
+    listed: Option<&Changes>,
+) -> io::Result<bool> {
+    let mut stream = Hashing::new(reader, compression, most)?;
+    let is_listed = listed.is_some_and(|changes| is_packed_from(changes, &mut stream));
+    stream.finish(diff_id)?;
+    Ok(is_listed)
 }
 
 /// Linux' `PATH_MAX`: it bounds the depth of trees, and the time that a path takes.
 const MAX_PATH: usize = 4096;
 
-struct Hashing<'a> {
+/// Bytes whose sha256 is taken as they pass.
+pub(super) struct Hashing<'a> {
     inner: Box<dyn Read + Send + 'a>,
     hash: Sha256,
     /// Bytes that may still come.
@@ -65,7 +78,8 @@ struct Hashing<'a> {
 }
 
 impl<'a> Hashing<'a> {
-    fn new(reader: impl Read + Send + 'a, compression: Compression, most: u64) -> io::Result<Self> {
+    /// The tar of a layer, of at most so many bytes.
+    pub(super) fn new(reader: impl Read + Send + 'a, compression: Compression, most: u64) -> io::Result<Self> {
         let format = match compression {
             Compression::Uncompressed => archive::Format::Plain,
             Compression::Gzip => archive::Format::Gzip,
@@ -74,9 +88,14 @@ impl<'a> Hashing<'a> {
         Ok(Self { inner: archive::decompress(reader, format)?, hash: Sha256::new(), left: most })
     }
 
-    /// Reads what is left.
+    /// Reads what is left, and sees that it all was the layer asked for.
     fn finish(mut self, diff_id: &DiffId) -> io::Result<()> {
         io::copy(&mut self, &mut io::sink())?;
+        self.check(diff_id)
+    }
+
+    /// Sees that all that has passed was the layer asked for.
+    pub(super) fn check(self, diff_id: &DiffId) -> io::Result<()> {
         let found = DiffId(Digest::from_bytes(self.hash.finalize().into()));
         if found == *diff_id {
             return Ok(());
@@ -146,7 +165,7 @@ impl Unpacker {
         };
         let meta = entry.meta.clone();
         snapshot::set_meta(&self.on_disk(&path), &meta, matches!(kind, Kind::Symlink(_)))?;
-        self.tree.insert(&path, Inode { meta, kind }.into());
+        self.tree.insert(&path, Inode::new(meta, kind).into());
         Ok(())
     }
 
@@ -252,7 +271,7 @@ impl Unpacker {
             let Some(Node::Inode(inode)) = self.tree.get(&path) else { continue };
             let is_link = matches!(inode.kind, Kind::Symlink(_));
             snapshot::set_meta(&self.on_disk(&path), &meta, is_link)?;
-            changed.insert(Arc::as_ptr(&inode), Arc::new(Inode { meta, kind: inode.kind.clone() }));
+            changed.insert(Arc::as_ptr(&inode), Arc::new(Inode::new(meta, inode.kind.clone())));
             // Keeps the address from being used again.
             before.push(inode);
         }

@@ -77,7 +77,7 @@ impl Rewrite {
         if let Some(known) = self.inodes.get(&Arc::as_ptr(inode)) {
             return Arc::clone(known);
         }
-        let rewritten = Arc::new(Inode { meta: self.meta(&inode.meta), kind: inode.kind.clone() });
+        let rewritten = Arc::new(Inode::new(self.meta(&inode.meta), inode.kind.clone()));
         self.inodes.insert(Arc::as_ptr(inode), Arc::clone(&rewritten));
         rewritten
     }

@@ -6,7 +6,7 @@ use crate::image::{Compression, Reference};
 use super::{Destination, OutputKind, OutputSpec, OutputSpecError};
 
 /// Options that change the result and are not built yet: silence would be a wrong image.
-const UNSUPPORTED: [&str; 3] = ["source-date-epoch", "force-compression", "prefer-nondist-layers"];
+const UNSUPPORTED: [&str; 2] = ["source-date-epoch", "prefer-nondist-layers"];
 
 type Result<T> = std::result::Result<T, OutputSpecError>;
 
@@ -70,12 +70,14 @@ fn bare(path: &str) -> OutputSpec {
 
 /// What the fields say, before it is known whether they go together.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 struct Options {
     kind: Option<String>,
     destination: Option<Destination>,
     names: Vec<Reference>,
     compression: Option<Compression>,
     level: Option<i32>,
+    force_compression: bool,
     rewrite_timestamp: bool,
     oci_media_types: Option<bool>,
     tar: Option<bool>,
@@ -100,6 +102,7 @@ impl Options {
                 let wrong = |_| OutputSpecError(format!("compression-level: `{value}` is not a whole number"));
                 self.level = Some(value.parse().map_err(wrong)?);
             }
+            "force-compression" => self.force_compression = boolean(key, value)?,
             "rewrite-timestamp" => self.rewrite_timestamp = boolean(key, value)?,
             "oci-mediatypes" => self.oci_media_types = Some(boolean(key, value)?),
             "tar" => self.tar = Some(boolean(key, value)?),
@@ -144,6 +147,7 @@ impl Options {
             names: self.names,
             compression: self.compression,
             level: self.level,
+            force_compression: self.force_compression,
             rewrite_timestamp: self.rewrite_timestamp,
             oci_media_types: self.oci_media_types,
             push: name == "registry" || (name == "image" && self.push),
@@ -237,7 +241,8 @@ mod tests {
         let names: Vec<String> = spec.names.iter().map(Reference::familiar).collect();
         assert_eq!(names, ["a:latest", "b/c:d"]);
         assert_eq!((spec.compression, spec.level), (Some(Compression::Zstd), Some(19)));
-        assert!(spec.rewrite_timestamp && spec.oci_media_types.is_none());
+        assert!(spec.rewrite_timestamp && spec.oci_media_types.is_none() && !spec.force_compression);
+        assert!(OutputSpec::parse("type=oci,dest=x,force-compression=true").unwrap().force_compression);
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub enum OutputKind {
 
 /// One `-o`, checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct OutputSpec {
     /// What.
     pub kind: OutputKind,
@@ -44,6 +45,8 @@ pub struct OutputSpec {
     pub compression: Option<Compression>,
     /// `compression-level=`
     pub level: Option<i32>,
+    /// `force-compression=`: layers of a base, too, get that compression.
+    pub force_compression: bool,
     /// `rewrite-timestamp=` (TIME-3).
     pub rewrite_timestamp: bool,
     /// `oci-mediatypes=`
@@ -103,6 +106,7 @@ impl OutputSpec {
             names: Vec::new(),
             compression: None,
             level: None,
+            force_compression: false,
             rewrite_timestamp: false,
             oci_media_types: None,
             push: false,

@@ -33,11 +33,11 @@ impl TestImage {
         let layer = Descriptor::of(MediaType::Layer(Wire::Oci, Compression::Gzip), bytes);
         let mut root = RootFs::empty();
         let path = |text: &str| RootPath::clamped(text.as_bytes());
-        let file = Arc::new(Inode { meta: meta(0o644), kind: Kind::File(File::inline(*b"text")) });
+        let file = Arc::new(Inode::new(meta(0o644), Kind::File(File::inline(*b"text"))));
         root.insert(&path("etc"), Directory { meta: meta(0o755), ..Directory::default() }.into());
         root.insert(&path("etc/a"), Node::Inode(Arc::clone(&file)));
         root.insert(&path("etc/b"), Node::Inode(file));
-        let link = Inode { meta: meta(0o777), kind: Kind::Symlink(b"etc/a".as_slice().into()) };
+        let link = Inode::new(meta(0o777), Kind::Symlink(b"etc/a".as_slice().into()));
         root.insert(&path("link"), link.into());
         Self { dir, store, layer, root }
     }

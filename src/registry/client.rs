@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 
-use crate::image::{Descriptor, Digest, Document, MediaType, Reference, Wire};
+use crate::image::{Descriptor, Digest, Document, MediaType, Reference, Referrer, Wire};
 
 use super::access::Access;
 use super::connection::{Connection, Scopes, lock};
@@ -126,13 +126,18 @@ impl Registry {
                 client.put(url).header(CONTENT_TYPE, &kind).body(bytes.to_vec())
             };
             let response = patiently(|| connection.send(&scopes, &path, put))?;
+            let is_listed = response.headers().contains_key("OCI-Subject");
             let told = response.headers().get("Docker-Content-Digest").and_then(|value| value.to_str().ok());
             match told.and_then(|text| text.parse::<Digest>().ok()) {
                 Some(told) if told != manifest.digest => {
                     Err(Fault::Nonsense(format!("it took manifest {} for {told}", manifest.digest)))
                 }
-                _ => Ok(()),
+                _ => Ok(is_listed),
             }
+        })
+        .and_then(|is_listed| match Referrer::of(bytes) {
+            Some(referrer) if !is_listed => self.list_referrer(name, &referrer),
+            _ => Ok(()),
         })
     }
 
@@ -153,7 +158,7 @@ impl Registry {
     }
 
     /// Asks the mirrors of a registry, then the registry itself.
-    fn first_that_has<T>(
+    pub(super) fn first_that_has<T>(
         &self,
         name: &Reference,
         doing: Doing,
@@ -173,7 +178,7 @@ impl Registry {
     }
 
     /// Asks the registry itself.
-    fn at<T>(
+    pub(super) fn at<T>(
         &self,
         name: &Reference,
         doing: Doing,
@@ -203,7 +208,7 @@ fn upload<'a>(connection: &'a Connection, name: &'a Reference, blob: &'a Descrip
 }
 
 /// The body of an answer that is a document.
-fn limited(response: reqwest::blocking::Response) -> Result<Vec<u8>, Fault> {
+pub(super) fn limited(response: reqwest::blocking::Response) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     response.take(MAX_MANIFEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_MANIFEST {

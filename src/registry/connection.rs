@@ -50,6 +50,10 @@ impl Scopes {
         Self(vec![format!("repository:{repository}:pull,push")])
     }
 
+    pub(super) fn delete(repository: &str) -> Self {
+        Self(vec![format!("repository:{repository}:pull,push,delete")])
+    }
+
     /// The same, and to read from another repository.
     pub(super) fn and_pull(mut self, repository: &str) -> Self {
         self.0.push(format!("repository:{repository}:pull"));
@@ -73,7 +77,7 @@ impl Connection {
     }
 
     /// The registry's URL with `path`, which begins with a slash and may have a query.
-    fn url(&self, path: &str) -> Result<Url, Fault> {
+    pub(super) fn url(&self, path: &str) -> Result<Url, Fault> {
         self.base()?.join(path).map_err(|error| Fault::Nonsense(format!("`{path}` is no path: {error}")))
     }
 

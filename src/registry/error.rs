@@ -11,6 +11,8 @@ pub enum Doing {
     Pull,
     /// Writing it.
     Push,
+    /// Removing it.
+    Delete,
 }
 
 impl fmt::Display for Doing {
@@ -18,6 +20,7 @@ impl fmt::Display for Doing {
         f.write_str(match self {
             Self::Pull => "pull",
             Self::Push => "push",
+            Self::Delete => "delete",
         })
     }
 }
@@ -136,7 +139,7 @@ impl Error {
         }
         let (meaning, source) = (fault.meaning(), Box::new(fault));
         match meaning {
-            Meaning::NotFound if doing == Doing::Pull => Self::NotFound { name },
+            Meaning::NotFound if doing != Doing::Push => Self::NotFound { name },
             Meaning::Denied => Self::Denied { name, registry, doing, source },
             Meaning::Unreachable => Self::Unreachable { name, registry, source },
             Meaning::Untrusted => Self::Untrusted { name, registry, source },
@@ -153,6 +156,9 @@ impl Error {
             Self::Denied { registry, doing: Doing::Push, .. } => {
                 Some(format!("log in as somebody who may push there with `kiln login {registry}`, or check the name"))
             }
+            Self::Denied { registry, doing: Doing::Delete, .. } => {
+                Some(format!("log in as somebody who may delete there with `kiln login {registry}`, or check the name"))
+            }
             Self::Unreachable { .. } => Some(
                 "without a registry, give the image with `--build-context NAME=oci-layout://PATH` or put it into the store \
                  with `kiln import`"
@@ -167,7 +173,9 @@ impl Error {
                     Some("it limits how often it may be asked: log in with `kiln login`, or name a mirror".to_owned())
                 }
                 Fault::Status { status: 404, .. } => Some("the repository may have to be made there first".to_owned()),
-                Fault::Status { status: 405, .. } => Some("it may be a mirror, which takes nothing".to_owned()),
+                Fault::Status { status: 405, .. } => {
+                    Some("it may be a mirror, which takes nothing, or be set up to delete nothing".to_owned())
+                }
                 _ => None,
             },
             Self::Credentials { .. } => Some("mend the file, or name another directory in DOCKER_CONFIG".to_owned()),

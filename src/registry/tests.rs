@@ -7,7 +7,7 @@ use crate::store::{BlobSource, Store};
 
 use super::credentials::Credentials;
 use super::fake::{Answer, Fake, Request, ok, status};
-use super::{Access, Error, Registry};
+use super::{Access, Error, Page, Registry};
 
 const INDEX: &[u8] = br#"{"schemaVersion":2,"manifests":[]}"#;
 
@@ -170,4 +170,82 @@ fn a_registry_that_is_not_there_is_told_with_a_way_out() {
     let name: Reference = format!("localhost:{}/x", free.port()).parse().unwrap();
     let error = registry(&[]).resolve(&name).unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }) && error.help().is_some(), "{error:?}");
+}
+
+fn link(path: &str) -> Answer {
+    Answer { status: 200, headers: vec![format!("Link: <{path}>; rel=\"next\"")], ..Answer::default() }
+}
+
+#[test]
+fn tags_come_page_by_page() {
+    let fake = Fake::start(|request, _| match request.path.as_str() {
+        "/v2/a/b/tags/list" => Answer { body: br#"{"tags":["1","2"]}"#.to_vec(), ..link("/v2/a/b/tags/list?last=2") },
+        "/v2/a/b/tags/list?last=2" => ok(br#"{"tags":["3"]}"#),
+        "/v2/a/b/tags/list?n=1" => Answer { body: br#"{"tags":["1"]}"#.to_vec(), ..link("list?n=1&last=1") },
+        "/v2/a/b/tags/list?n=1&last=1" => ok(br#"{"tags":["2"]}"#),
+        "/v2/null/tags/list" => ok(br#"{"name":"null","tags":null}"#),
+        "/v2/circle/tags/list" => Answer { body: b"{}".to_vec(), ..link("/v2/circle/tags/list") },
+        _ => status(404),
+    });
+    let registry = registry(&[]);
+    let tags = |repository: &str, page: Page| {
+        let name = format!("{}/{repository}", fake.address).parse().unwrap();
+        registry.tags(&name, &page).map_err(|error| format!("{error:?}"))
+    };
+    assert_eq!(tags("a/b", Page::default()).unwrap(), ["1", "2", "3"]);
+    assert_eq!(tags("a/b", Page { limit: Some(1), after: None }).unwrap(), ["1"]);
+    assert_eq!(tags("a/b", Page { limit: Some(1), after: Some("1".to_owned()) }).unwrap(), ["2"]);
+    assert!(tags("null", Page::default()).unwrap().is_empty());
+    assert!(tags("circle", Page::default()).unwrap_err().contains("no end"));
+    let asked = fake.requests().iter().filter(|request| request.path == "/v2/a/b/tags/list?n=1").count();
+    assert_eq!(asked, 1, "the second page is not fetched for nothing");
+}
+
+#[test]
+fn referrers_are_those_that_the_registry_lists() {
+    let digest = Digest::of(b"x");
+    let entry = |kind: &str| {
+        format!(
+            r#"{{"mediaType":"text/x","digest":"{}","size":1,"artifactType":"{kind}"}}"#,
+            Digest::of(kind.as_bytes())
+        )
+    };
+    let page = |entry: String| format!(r#"{{"schemaVersion":2,"manifests":[{entry}]}}"#).into_bytes();
+    let (first, second) = (page(entry("one")), page(entry("two")));
+    let fake = Fake::start(move |request, _| {
+        let list = format!("/v2/a/b/referrers/{}", Digest::of(b"x"));
+        match request.path.strip_prefix(&list) {
+            Some("") => Answer { body: first.clone(), ..link(&format!("{list}?page=2")) },
+            // A registry need not sift.
+            Some("?page=2" | "?artifactType=two" | "?artifactType=three") => ok(&second),
+            _ => status(404),
+        }
+    });
+    let registry = registry(&[]);
+    let types = |kind: Option<&str>| {
+        let found = registry.referrers(&name(&fake), &digest, kind).unwrap();
+        found.into_iter().filter_map(|entry| entry.artifact_type).collect::<Vec<_>>()
+    };
+    assert_eq!(types(None), ["one", "two"]);
+    assert_eq!(types(Some("two")), ["two"]);
+    assert!(types(Some("three")).is_empty());
+    let other = Digest::of(b"other");
+    assert!(registry.referrers(&name(&fake), &other, None).unwrap().is_empty(), "neither a list nor a tag");
+}
+
+#[test]
+fn a_tag_goes_alone_where_the_registry_can_do_that() {
+    let fake = Fake::start(|request, _| match request.path.as_str() {
+        "/v2/a/b/manifests/1" => status(202),
+        "/v2/old/manifests/1" => status(405),
+        "/v2/shut/manifests/1" => status(403),
+        _ => status(404),
+    });
+    let registry = registry(&[]);
+    let delete = |repository: &str| registry.delete_tag(&format!("{}/{repository}:1", fake.address).parse().unwrap());
+    assert!(delete("a/b").unwrap());
+    assert!(!delete("old").unwrap());
+    assert!(matches!(delete("absent").unwrap_err(), Error::NotFound { .. }));
+    let denied = delete("shut").unwrap_err();
+    assert!(denied.to_string().contains("delete access denied") && denied.help().unwrap().contains("may delete"));
 }

@@ -1,7 +1,7 @@
 //! One blob to a registry (distribution specification, "Push").
 //!
 //! A blob is sent whole first. Should that break off, the registry is asked how much has come, and the rest follows in
-//! chunks; a registry that takes no large bodies gets all of it in chunks.
+//! chunks, smaller ones at each failure; a registry that takes no large bodies gets all of it in chunks.
 
 use std::cell::RefCell;
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::blocking::{Body, Client, RequestBuilder, Response};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE};
+use reqwest::header::{CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE};
 use reqwest::{StatusCode, Url};
 
 use crate::image::Descriptor;
@@ -22,6 +22,8 @@ use super::patience::{TRIES, patiently, wait_before_retry};
 const SMALL: u64 = 4 << 20;
 /// Bytes of a chunk, unless the registry wants larger ones.
 const CHUNK: u64 = 16 << 20;
+/// Bytes of a chunk after failures: a proxy before the registry may take no more.
+const SMALLEST_CHUNK: u64 = 512 << 10;
 /// No registry needs chunks that are larger.
 const LARGEST_CHUNK: u64 = 256 << 20;
 /// Bytes a second that any connection manages.
@@ -92,7 +94,7 @@ impl Upload<'_> {
             Err(fault) if !may_go_on(&fault) => return Err(fault),
             Err(fault) => fault,
         };
-        let chunk = least.unwrap_or_default().clamp(CHUNK, LARGEST_CHUNK);
+        let least = least.unwrap_or_default().clamp(SMALLEST_CHUNK, LARGEST_CHUNK);
         // How far the upload has come, where it still stands.
         let mut done = None;
         for tried in 0..TRIES {
@@ -114,6 +116,7 @@ impl Upload<'_> {
                     0
                 }
             };
+            let chunk = least.max(CHUNK >> (2 * tried));
             match self.send_chunks(&mut place, start, chunk, content, told) {
                 Ok(()) => return Ok(()),
                 Err(again) if !may_go_on(&again) => return Err(again),
@@ -180,6 +183,9 @@ impl Upload<'_> {
                     .header(CONTENT_TYPE, "application/octet-stream")
                     .header(CONTENT_RANGE, &range)
                     .header(CONTENT_LENGTH, length)
+                    // Some registries forget all of an upload with a connection that breaks: each chunk has its own, so that
+                    // one that is cut after so many bytes or seconds carries the chunk at least.
+                    .header(CONNECTION, "close")
                     .timeout(patience_for(length))
                     .body(bytes.clone())
             })?;

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use super::{Content, Directory, File, Files, Inode, Kind, Node, RootFs, RootPath};
+use super::{Content, Directory, File, Files, Inode, Kind, Meta, Node, RootFs, RootPath};
 
 /// One entry of a layer.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub enum Change {
         /// Where.
         path: RootPath,
         /// Its mode, owner, times. Its children are entries of their own.
-        meta: super::Meta,
+        meta: Box<Meta>,
     },
     /// `path` is this inode, in place of anything that was there.
     Put {
@@ -69,7 +69,7 @@ impl Changes {
             if Arc::ptr_eq(holder, files) && known != path {
                 let moved =
                     File { digest: file.digest.clone(), ..File::at(Arc::clone(files), path.clone(), file.size) };
-                *inode = Arc::new(Inode { meta: inode.meta.clone(), kind: Kind::File(moved) });
+                *inode = Arc::new(Inode::new(inode.meta.clone(), Kind::File(moved)));
             }
         }
     }
@@ -110,8 +110,8 @@ impl RootFs {
             match change {
                 Change::Remove { .. } | Change::Opaque { .. } => {}
                 Change::Directory { path, meta } => match self.directory_mut(path) {
-                    Some(directory) => directory.meta = meta.clone(),
-                    None => self.place(path, Directory { meta: meta.clone(), ..Directory::default() }.into()),
+                    Some(directory) => directory.meta = Meta::clone(meta),
+                    None => self.place(path, Directory { meta: Meta::clone(meta), ..Directory::default() }.into()),
                 },
                 Change::Put { path, inode } => self.place(path, Node::Inode(Arc::clone(inode))),
                 Change::Link { path, target } => match self.get(target) {
@@ -130,7 +130,7 @@ impl RootFs {
             for name in parent.components() {
                 at = at.join(name);
                 if !self.get(&at).is_some_and(|node| node.is_directory()) {
-                    let meta = super::Meta::with_mode(0o755);
+                    let meta = Meta::with_mode(0o755);
                     self.insert(&at, Directory { meta, ..Directory::default() }.into());
                 }
             }
@@ -143,9 +143,15 @@ impl RootFs {
     /// Shared parts are not looked at. Files with equal metadata, size and time are compared by content.
     /// A directory whose only difference is its time is no change.
     pub fn changes_since(&self, lower: &Self) -> io::Result<Changes> {
+        Ok(self.difference(lower)?.0)
+    }
+
+    /// As [`RootFs::changes_since`]; and whether these changes on top of `lower` give `self` to the last time and attribute.
+    pub fn difference(&self, lower: &Self) -> io::Result<(Changes, bool)> {
         let mut differ = Differ::default();
         differ.directory(&RootPath::root(), self.root(), lower.root())?;
-        Ok(Changes(differ.out))
+        let exact = !differ.passed_over && self.root().meta == lower.root().meta;
+        Ok((Changes(differ.out), exact))
     }
 }
 
@@ -155,7 +161,9 @@ struct Differ {
     /// First name written of each inode, by address: the tree keeps the inodes alive meanwhile.
     names: HashMap<*const Inode, RootPath>,
     /// Directories on the way down that are not written yet.
-    open: Vec<(RootPath, super::Meta)>,
+    open: Vec<(RootPath, Meta)>,
+    /// Something is another one, and yet no change.
+    passed_over: bool,
 }
 
 impl Differ {
@@ -182,14 +190,15 @@ impl Differ {
                     // Already drained when something below was written.
                     if self.open.last().is_some_and(|(open, _)| open == path) {
                         self.open.pop();
+                        self.passed_over |= new.meta != old.meta;
                     }
                 } else {
-                    self.emit(Change::Directory { path: path.clone(), meta: new.meta.clone() });
+                    self.emit(Change::Directory { path: path.clone(), meta: new.meta.clone().into() });
                     self.directory(path, new, old)?;
                 }
             }
             (Node::Directory(new), _) => {
-                self.emit(Change::Directory { path: path.clone(), meta: new.meta.clone() });
+                self.emit(Change::Directory { path: path.clone(), meta: new.meta.clone().into() });
                 for (name, node) in &new.children {
                     self.node(&path.join(name), node, None)?;
                 }
@@ -197,8 +206,9 @@ impl Differ {
             (Node::Inode(new), old) => {
                 // An unchanged name is left out, even where another name of the inode is new (M-30).
                 if let Some(Node::Inode(old)) = old
-                    && same_inode(new, old)?
+                    && new.is_same(old)?
                 {
+                    self.passed_over = true;
                     return Ok(());
                 }
                 let known = self.names.get(&Arc::as_ptr(new)).cloned();
@@ -214,33 +224,35 @@ impl Differ {
     }
 
     fn emit(&mut self, change: Change) {
-        let parents = self.open.drain(..).map(|(path, meta)| Change::Directory { path, meta });
+        let parents = self.open.drain(..).map(|(path, meta)| Change::Directory { path, meta: meta.into() });
         self.out.extend(parents);
         self.out.push(change);
     }
 }
 
 /// All of DIFF-1 that a directory has.
-fn same_owner_and_mode(a: &super::Meta, b: &super::Meta) -> bool {
+fn same_owner_and_mode(a: &Meta, b: &Meta) -> bool {
     const CAPABILITY: &[u8] = b"security.capability";
     (a.mode, a.uid, a.gid) == (b.mode, b.uid, b.gid) && a.xattrs.get(CAPABILITY) == b.xattrs.get(CAPABILITY)
 }
 
-/// DIFF-1 for everything else. The content of files is compared when all the rest is equal: the reference
-/// trusts size and time there, and loses writes of the same clock tick (M-23).
-fn same_inode(a: &Inode, b: &Inode) -> io::Result<bool> {
-    if !same_owner_and_mode(&a.meta, &b.meta) || a.meta.mtime != b.meta.mtime {
-        return Ok(false);
-    }
-    Ok(match (&a.kind, &b.kind) {
-        (Kind::File(a), Kind::File(b)) => a.size == b.size && same_content(a, b)?,
-        (Kind::Symlink(a), Kind::Symlink(b)) => a == b,
-        (Kind::CharDevice(a, b), Kind::CharDevice(c, d)) | (Kind::BlockDevice(a, b), Kind::BlockDevice(c, d)) => {
-            (a, b) == (c, d)
+impl Inode {
+    /// DIFF-1 for everything but directories. The content of files is compared when all the rest is equal: the reference
+    /// trusts size and time there, and loses writes of the same clock tick (M-23).
+    pub fn is_same(&self, old: &Self) -> io::Result<bool> {
+        if !same_owner_and_mode(&self.meta, &old.meta) || self.meta.mtime != old.meta.mtime {
+            return Ok(false);
         }
-        (Kind::Fifo, Kind::Fifo) => true,
-        _ => false,
-    })
+        Ok(match (&self.kind, &old.kind) {
+            (Kind::File(a), Kind::File(b)) => a.size == b.size && same_content(a, b)?,
+            (Kind::Symlink(a), Kind::Symlink(b)) => a == b,
+            (Kind::CharDevice(a, b), Kind::CharDevice(c, d)) | (Kind::BlockDevice(a, b), Kind::BlockDevice(c, d)) => {
+                (a, b) == (c, d)
+            }
+            (Kind::Fifo, Kind::Fifo) => true,
+            _ => false,
+        })
+    }
 }
 
 fn same_content(a: &File, b: &File) -> io::Result<bool> {
@@ -258,7 +270,7 @@ mod tests {
 
     fn file(text: &str) -> Node {
         let meta = Meta { mtime: Time { seconds: 1, nanos: 0 }, ..Meta::with_mode(0o644) };
-        Inode { meta, kind: Kind::File(File::inline(text.as_bytes())) }.into()
+        Inode::new(meta, Kind::File(File::inline(text.as_bytes()))).into()
     }
 
     fn with(files: &[(&str, &str)]) -> RootFs {

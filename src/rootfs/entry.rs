@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
@@ -87,12 +88,38 @@ pub enum Kind {
 }
 
 /// Everything but a directory. Shared by all its names.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Inode {
     /// Mode, owner, times.
     pub meta: Meta,
     /// What it is.
     pub kind: Kind,
+    /// It stands in no root filesystem that is built yet.
+    loose: AtomicBool,
+}
+
+impl Inode {
+    /// An inode that has its place.
+    pub fn new(meta: Meta, kind: Kind) -> Self {
+        Self { meta, kind, loose: AtomicBool::new(false) }
+    }
+
+    /// An inode of a build context, which one COPY may take as it is ([`Inode::claim`]).
+    pub fn loose(meta: Meta, kind: Kind) -> Self {
+        Self { meta, kind, loose: AtomicBool::new(true) }
+    }
+
+    /// Whether the caller is the first who puts the inode into a root filesystem. All others must make a copy of it: two
+    /// names of one inode are hard links.
+    pub fn claim(&self) -> bool {
+        self.loose.load(Ordering::Relaxed) && self.loose.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Clone for Inode {
+    fn clone(&self) -> Self {
+        Self::new(self.meta.clone(), self.kind.clone())
+    }
 }
 
 /// A directory and what it holds.

@@ -11,6 +11,7 @@ mod changes;
 mod chmod;
 mod claim;
 mod entry;
+mod implied;
 mod kept;
 mod path;
 mod tree;

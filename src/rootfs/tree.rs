@@ -226,13 +226,13 @@ mod tests {
     }
 
     fn link(target: &str) -> Node {
-        Inode { meta: Meta::with_mode(0o777), kind: Kind::Symlink(target.as_bytes().into()) }.into()
+        Inode::new(Meta::with_mode(0o777), Kind::Symlink(target.as_bytes().into())).into()
     }
 
     fn sample() -> RootFs {
         let mut fs = RootFs::empty();
         fs.make_directories(&path("a/b"), &Meta::with_mode(0o755)).unwrap();
-        let file = Inode { meta: Meta::with_mode(0o644), kind: Kind::File(File::inline(*b"x")) };
+        let file = Inode::new(Meta::with_mode(0o644), Kind::File(File::inline(*b"x")));
         assert!(fs.insert(&path("a/f"), file.into()));
         assert!(fs.insert(&path("abs"), link("/a/b")));
         assert!(fs.insert(&path("a/up"), link("../../../a/f")));

@@ -186,7 +186,7 @@ mod tests {
         for (name, text) in [("etc/passwd", passwd), ("etc/group", group)] {
             let Some(text) = text else { continue };
             let kind = Kind::File(File::inline(text.as_bytes()));
-            let inode = Inode { meta: Meta::with_mode(0o644), kind };
+            let inode = Inode::new(Meta::with_mode(0o644), kind);
             assert!(root.insert(&RootPath::clamped(name.as_bytes()), inode.into()));
         }
         root
@@ -248,10 +248,9 @@ mod tests {
     #[test]
     fn run_12_links_are_followed_inside_the_root_and_other_kinds_refused() {
         let mut root = with(None, None);
-        let link = |target: &str| {
-            Node::from(Inode { meta: Meta::with_mode(0o777), kind: Kind::Symlink(target.as_bytes().into()) })
-        };
-        let file = Inode { meta: Meta::with_mode(0o644), kind: Kind::File(File::inline(PASSWD.as_bytes())) };
+        let link =
+            |target: &str| Node::from(Inode::new(Meta::with_mode(0o777), Kind::Symlink(target.as_bytes().into())));
+        let file = Inode::new(Meta::with_mode(0o644), Kind::File(File::inline(PASSWD.as_bytes())));
         assert!(root.insert(&RootPath::clamped(b"real"), file.into()));
         assert!(root.insert(&RootPath::clamped(b"etc/passwd"), link("../../../real")));
         assert_eq!(run_user(&root, "worker").unwrap().uid, 1000);

@@ -189,6 +189,17 @@ pub(super) fn read_meta(path: &Path, stat: &std::fs::Metadata, claim: Option<Cla
     })
 }
 
+/// Takes the attributes of what stands at `path` away whose names are not in `kept`.
+pub(super) fn keep_attributes(path: &Path, kept: &Xattrs) -> io::Result<()> {
+    for name in read_xattrs(path)?.into_keys().filter(|name| !kept.contains_key(name)) {
+        match lremovexattr(path, std::ffi::OsStr::from_bytes(&name)) {
+            Ok(()) | Err(Errno::NODATA | Errno::NOTSUP | Errno::PERM | Errno::ACCESS) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 /// The attributes of what stands at `path`, without those of overlayfs and `SELinux`; none where there is no support.
 pub fn read_xattrs(path: &Path) -> io::Result<Xattrs> {
     let mut names = vec![0; 256];

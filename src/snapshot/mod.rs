@@ -4,7 +4,10 @@
 mod meta;
 mod overlay;
 mod tree_files;
+mod work_diff;
 mod work_tree;
+#[cfg(test)]
+mod work_tree_tests;
 mod write;
 
 pub use meta::{Nodes, make_node, make_whiteout, read_xattrs, set_meta, set_opaque, set_owner};

@@ -96,7 +96,7 @@ pub(super) fn read_inode(
         Some(device) => Some(device.kind()),
         None => read_kind(path, place, stat, files)?,
     };
-    Ok(kind.map(|kind| Inode { meta, kind }))
+    Ok(kind.map(|kind| Inode::new(meta, kind)))
 }
 
 fn read_kind(path: &Path, place: &RootPath, stat: &Metadata, files: &Arc<dyn Files>) -> io::Result<Option<Kind>> {

@@ -1,30 +1,19 @@
 //! The `copy` driver: a whole root filesystem in a directory, for machines where no overlay can be mounted.
 
-use std::collections::HashMap;
-use std::fs::{self, Metadata};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::rootfs::{Change, Changes, Claims, Directory, Files, Inode, Kind, Node, RootFs, RootPath};
+use crate::rootfs::{Change, Changes, Claims, Files, Inode, Kind, Node, RootFs, RootPath};
 
 use super::TreeFiles;
-use super::meta::{Nodes, read_claim, read_meta, set_meta};
-use super::overlay::read_inode;
+use super::meta::{Nodes, keep_attributes, read_claim, read_meta, set_meta, set_time};
+use super::work_diff::{Reader, Stamp};
 use super::write::write_inode;
-
-/// What tells whether an inode was touched: any change moves at least its ctime.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Stamp {
-    inode: u64,
-    size: u64,
-    mode: u32,
-    owner: (u32, u32),
-    mtime: (i64, i64),
-    ctime: (i64, i64),
-}
 
 /// A root filesystem written out in a directory, and what it looked like when last compared.
 #[derive(Debug)]
@@ -34,6 +23,8 @@ pub struct WorkTree {
     nodes: Nodes,
     root: RootFs,
     stamps: HashMap<RootPath, Stamp>,
+    /// What the last comparison found otherwise than it had been left.
+    touched: Vec<RootPath>,
 }
 
 impl WorkTree {
@@ -44,7 +35,8 @@ impl WorkTree {
     pub fn materialise(root: &RootFs, dir: &Path, nodes: Nodes) -> io::Result<Self> {
         write_apart(&Node::Directory(Arc::clone(root.root())), dir, nodes)?;
         let files: Arc<dyn Files> = Arc::new(TreeFiles::open(dir)?);
-        let mut tree = Self { dir: dir.to_owned(), files, nodes, root: root.clone(), stamps: HashMap::new() };
+        let (dir, root) = (dir.to_owned(), root.clone());
+        let mut tree = Self { dir, files, nodes, root, stamps: HashMap::new(), touched: Vec::new() };
         tree.stamps = tree.stamp()?;
         Ok(tree)
     }
@@ -95,23 +87,11 @@ impl WorkTree {
                 Change::Remove { .. } | Change::Opaque { .. } => {}
             }
         }
-        self.restore_directories(changes, root)?;
+        let mut around = Around::default();
+        changes.0.iter().for_each(|change| around.add(change.path()));
+        self.restore(&around, root)?;
         self.root = root.clone();
         self.stamps = self.stamp()?;
-        Ok(())
-    }
-
-    /// Directories into which something was written get their metadata back.
-    fn restore_directories(&self, changes: &Changes, root: &RootFs) -> io::Result<()> {
-        for change in changes.0.iter().rev() {
-            let mut at = Some(change.path().clone());
-            while let Some(path) = at {
-                if let Some(Node::Directory(directory)) = root.get(&path) {
-                    set_meta(&self.dir.join(path.as_path()), &directory.meta, false)?;
-                }
-                at = path.split_last().map(|(parent, _)| parent);
-            }
-        }
         Ok(())
     }
 
@@ -119,89 +99,72 @@ impl WorkTree {
     /// work tree, where the next step may change them: see [`WorkTree::settle`].
     ///
     /// What cannot hold its claim has it in `claims`.
-    pub fn diff(&self, claims: &Claims) -> io::Result<RootFs> {
-        let old = Node::Directory(Arc::clone(self.root.root()));
-        let mut links = Links { claims, known: HashMap::new() };
-        let mut root = RootFs::empty();
-        if let Node::Directory(now) = self.read(&self.dir, &RootPath::root(), Some(&old), &mut links)? {
-            root.insert(&RootPath::root(), Node::Directory(now));
-        }
+    pub fn diff(&mut self, claims: &Claims) -> io::Result<RootFs> {
+        let mut reader = Reader::new(&self.root, &self.stamps, &self.files, claims);
+        let root = reader.root(&self.dir)?;
+        self.touched = reader.touched;
         Ok(root)
     }
 
-    /// Takes `root`, which [`WorkTree::diff`] gave and whose bytes now lie elsewhere too, as the state that the next step starts
-    /// from. Names that share an inode become files of their own, as in [`WorkTree::materialise`].
+    /// Takes `root`, whose difference from the last state is `changes` and whose bytes now lie elsewhere too, as the state that
+    /// the next step starts from.
+    ///
+    /// The next step sees what it would see on an overlay: names that share an inode become files of their own, as in
+    /// [`WorkTree::materialise`]; what was touched and is no change is as it was; times are those of `root`.
     pub fn settle(&mut self, changes: &Changes, root: &RootFs) -> io::Result<()> {
+        let mut around = Around::default();
         for change in &changes.0 {
-            if let Change::Link { path, .. } = change
-                && let Some(Node::Inode(inode)) = root.get(path)
+            around.add(change.path());
+            if let (Change::Put { path, .. } | Change::Link { path, .. }, Some(Node::Inode(inode))) =
+                (change, root.get(change.path()))
             {
-                let place = self.dir.join(path.as_path());
-                remove(&place)?;
-                write_inode(&place, &inode, self.nodes)?;
+                self.put(path, &inode, matches!(change, Change::Link { .. }))?;
             }
         }
-        self.restore_directories(changes, root)?;
+        let changed: HashSet<&RootPath> = changes.0.iter().map(Change::path).collect();
+        for path in std::mem::take(&mut self.touched) {
+            if changed.contains(&path) {
+                continue;
+            }
+            around.add(&path);
+            match root.get(&path) {
+                // A socket, say.
+                None => remove(&self.dir.join(path.as_path()))?,
+                Some(Node::Inode(inode)) => self.put(&path, &inode, false)?,
+                Some(Node::Directory(_)) => {}
+            }
+        }
+        self.restore(&around, root)?;
         self.root = root.clone();
         self.stamps = self.stamp()?;
         Ok(())
     }
 
-    fn read(&self, path: &Path, place: &RootPath, old: Option<&Node>, links: &mut Links<'_>) -> io::Result<Node> {
-        let stat = fs::symlink_metadata(path)?;
-        let mut children = std::collections::BTreeMap::new();
-        let before = old.and_then(Node::as_directory);
-        for entry in fs::read_dir(path)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let (name, path) = (name.as_bytes(), entry.path());
-            let place = place.join(name);
-            let old = before.and_then(|before| before.children.get(name));
-            let stat = entry.metadata()?;
-            let node = if stat.is_dir() {
-                Some(self.read(&path, &place, old, links)?)
-            } else if let Some(old) = old
-                && self.stamps.get(&place) == Some(&Stamp::of(&stat))
-            {
-                Some(old.clone())
-            } else if let Some(known) = links.known.get(&stat.ino()) {
-                Some(Node::Inode(Arc::clone(known)))
-            } else {
-                self.new_inode(&path, &place, &stat, links)?
-            };
-            if let Some(node) = node {
-                children.insert(name.into(), node);
+    /// Makes what stands at `path` the file of its own that `inode` is; anew where it has other names, or `always`.
+    fn put(&self, path: &RootPath, inode: &Inode, always: bool) -> io::Result<()> {
+        let place = self.dir.join(path.as_path());
+        if !always {
+            let stat = fs::symlink_metadata(&place)?;
+            let mut there = read_meta(&place, &stat, read_claim(&place, &stat, &Claims::default()))?;
+            let mtime = std::mem::replace(&mut there.mtime, inode.meta.mtime);
+            if stat.nlink() == 1 && there == inode.meta {
+                return if mtime == inode.meta.mtime { Ok(()) } else { set_time(&place, inode.meta.mtime) };
             }
         }
-        if let Some(before) = before {
-            let same_children = before.children.len() == children.len()
-                && before.children.iter().zip(&children).all(|((a, x), (b, y))| a == b && x.is(y));
-            if same_children && self.stamps.get(place) == Some(&Stamp::of(&stat)) {
-                return Ok(Node::Directory(Arc::clone(before)));
-            }
-        }
-        // The root has no entry in any layer: its metadata is the old one's.
-        let meta = if place.is_root() {
-            before.map(|before| before.meta.clone()).unwrap_or_default()
-        } else {
-            read_meta(path, &stat, read_claim(path, &stat, links.claims))?
-        };
-        Ok(Directory { meta, children }.into())
+        remove(&place)?;
+        write_inode(&place, inode, self.nodes)
     }
 
-    fn new_inode(
-        &self,
-        path: &Path,
-        place: &RootPath,
-        stat: &Metadata,
-        links: &mut Links<'_>,
-    ) -> io::Result<Option<Node>> {
-        let Some(inode) = read_inode(path, place, stat, &self.files, links.claims)? else { return Ok(None) };
-        let inode = Arc::new(inode);
-        if stat.nlink() > 1 {
-            links.known.insert(stat.ino(), Arc::clone(&inode));
+    /// Directories into which something was written, or which somebody has touched, get their metadata back.
+    fn restore(&self, around: &Around, root: &RootFs) -> io::Result<()> {
+        for path in around.0.iter().rev() {
+            if let Some(Node::Directory(directory)) = root.get(path) {
+                let place = self.dir.join(path.as_path());
+                keep_attributes(&place, &directory.meta.xattrs)?;
+                set_meta(&place, &directory.meta, false)?;
+            }
         }
-        Ok(Some(Node::Inode(inode)))
+        Ok(())
     }
 
     fn stamp(&self) -> io::Result<HashMap<RootPath, Stamp>> {
@@ -215,22 +178,18 @@ impl WorkTree {
     }
 }
 
-/// What is known while a work tree is read.
-struct Links<'a> {
-    claims: &'a Claims,
-    /// Inodes with several names.
-    known: HashMap<u64, Arc<Inode>>,
-}
+/// Paths, and the directories above them.
+#[derive(Default)]
+struct Around(BTreeSet<RootPath>);
 
-impl Stamp {
-    fn of(stat: &Metadata) -> Self {
-        Self {
-            inode: stat.ino(),
-            size: stat.size(),
-            mode: stat.mode(),
-            owner: (stat.uid(), stat.gid()),
-            mtime: (stat.mtime(), stat.mtime_nsec()),
-            ctime: (stat.ctime(), stat.ctime_nsec()),
+impl Around {
+    fn add(&mut self, path: &RootPath) {
+        let mut at = Some(path.clone());
+        while let Some(path) = at {
+            at = path.split_last().map(|(parent, _)| parent);
+            if !self.0.insert(path) {
+                return;
+            }
         }
     }
 }

@@ -31,6 +31,8 @@ use std::io::{self, BufRead as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 use crate::image::{Descriptor, DiffId, OCI_LAYOUT};
 use crate::progress::Cancel;
 use crate::sandbox::Standing;
@@ -64,6 +66,21 @@ pub enum StoreError {
         /// Its version.
         found: String,
     },
+}
+
+/// A file that is written, and has no name in the store yet.
+#[derive(Debug)]
+pub struct Draft(NamedTempFile);
+
+impl Draft {
+    /// What was written, from its start.
+    pub fn open(&self) -> io::Result<fs::File> {
+        self.0.reopen()
+    }
+
+    fn keep(self, path: &Path) -> io::Result<()> {
+        self.0.persist(path).map(drop).map_err(|error| error.error)
+    }
 }
 
 /// A store. Several processes may use one at once.
@@ -168,12 +185,17 @@ impl Store {
 
     /// The same of a file that `write` writes.
     fn replace_by(&self, path: &Path, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
+        self.draft(write)?.keep(path)
+    }
+
+    /// Writes a file that has no name in the store yet: it is gone when the draft is.
+    pub fn draft(&self, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<Draft> {
         let mut file = tempfile::Builder::new().prefix("file-").tempfile_in(self.kiln("tmp"))?;
         let mut out = io::BufWriter::new(&mut file);
         write(&mut out)?;
         out.flush()?;
         drop(out);
-        file.persist(path).map(drop).map_err(|error| error.error)
+        Ok(Draft(file))
     }
 
     fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -230,8 +252,8 @@ impl Store {
     }
 
     /// Keeps the entries of a layer.
-    pub fn put_list(&self, layer: &DiffId, list: &[u8]) -> io::Result<()> {
-        self.replace(&self.kiln("lists").join(layer.0.hex()), list)
+    pub fn put_list(&self, layer: &DiffId, list: Draft) -> io::Result<()> {
+        list.keep(&self.kiln("lists").join(layer.0.hex()))
     }
 
     /// The blob that holds a layer. Whether the blob is in the store is another question.

@@ -228,7 +228,7 @@ mod tests {
         let store = Store::open(dir.path()).unwrap();
         let blob = store.put_blob(&[b'x'; 10_000]).unwrap();
         let layer = DiffId(Digest::of(b"layer"));
-        store.put_list(&layer, b"list").unwrap();
+        store.put_list(&layer, store.draft(|out| out.write_all(b"list")).unwrap()).unwrap();
         store.put_source(&blob, "localhost/x").unwrap();
         store.put_step("key", b"record").unwrap();
         let tree = store.temp_dir().unwrap().join("tree");

@@ -34,7 +34,9 @@ impl Made {
         let digest = self.store.put_blob(bytes.as_bytes()).unwrap();
         let blob = Descriptor::new(MediaType::Layer(Wire::Oci, Compression::Gzip), digest, bytes.len() as u64);
         let layer = DiffId(Digest::of(text.as_bytes()));
-        self.store.put_list(&layer, &crate::layer::list::to_bytes(&crate::rootfs::Changes::default())).unwrap();
+        let nothing = crate::rootfs::Changes::default();
+        let list = self.store.draft(|out| crate::layer::list::write(&nothing, out)).unwrap();
+        self.store.put_list(&layer, list).unwrap();
         self.store.set_blob_of(&layer, &blob).unwrap();
         (layer, blob)
     }

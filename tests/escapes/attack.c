@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <time.h>
@@ -114,6 +115,16 @@ static int leave_chroot(const char *marker) {
     if (chroot(".") != 0) return 0;
     int fd = open(marker, O_RDONLY);
     return fd >= 0;
+}
+
+// `made` is to be made outside. A supervisor that makes the node in the step's place goes where the step may not.
+static int climb_node(const char *made) {
+    char path[4096];
+    int root = open("/", O_RDONLY | O_DIRECTORY);
+    mkdir("/attacked-root", 0700);
+    if (chroot("/attacked-root") != 0) return 0;
+    snprintf(path, sizeof path, "../../../../../../../../../../../../../../../..%s", made);
+    return mknodat(root, path, S_IFBLK | 0600, makedev(8, 0)) == 0;
 }
 
 // `marker` lies outside. Any file of the disk can be named by its inode, if that is permitted.
@@ -244,7 +255,8 @@ static const struct { const char *name; int (*attack)(const char *); } attacks[]
     {"descriptors", descriptors}, {"seize", seize}, {"read-memory", read_memory}, {"signal", signalled},
     {"user-namespace", user_namespace}, {"mount-namespace", mount_namespace}, {"clone", cloned_namespace},
     {"clone3", cloned_namespace_3}, {"setns", enter_namespace}, {"mount", new_mount}, {"fsopen", new_mount_by_descriptor},
-    {"umount", detach_root}, {"pivot-root", pivot}, {"leave-chroot", leave_chroot}, {"by-handle", by_handle},
+    {"umount", detach_root}, {"pivot-root", pivot}, {"leave-chroot", leave_chroot}, {"climb-node", climb_node},
+    {"by-handle", by_handle},
     {"keyring", keyring}, {"typing", typing}, {"terminal", terminal}, {"module", module}, {"bpf", program_for_kernel},
     {"perf", performance}, {"userfaultfd", faults}, {"io-uring", ring}, {"machine", machine}, {"kernel-log", kernel_log},
     {"host-name", host_name}, {"abstract-socket", abstract_socket}, {"device", device}, {"opened", opened},

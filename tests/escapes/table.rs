@@ -96,6 +96,16 @@ pub(super) const ATTACKS: &[Attack] = &[
         "takes a root directory outside of its own",
         "mkdir -p /r && busybox chroot /r /bin/true; cd /proc/1/root && test -e ./@OUTSIDE@/secret",
     ),
+    attack(
+        "supervisor-climbs",
+        "has the supervisor make a node above the process's directory in the machine's /proc",
+        "mknod /proc/self/../..@OUTSIDE@/made b 8 0 || mknod /proc/thread-self/../../..@OUTSIDE@/made b 8 0",
+    ),
+    attack(
+        "supervisor-outside",
+        "has the supervisor make a node from a directory outside of a second root",
+        "/attack climb-node @OUTSIDE@/made",
+    ),
     proven("by-handle", "opens a file of the disk by its inode", "/attack by-handle"),
     proven("keyring", "reads or fills a keyring that the builder shares", "/attack keyring"),
     attack("typing", "types commands into the builder's terminal", "/attack typing"),

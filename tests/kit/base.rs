@@ -115,6 +115,6 @@ fn write_layout(dir: &Path, layer: &[u8]) {
 }
 
 /// The digits of a sha256.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -65,6 +65,12 @@ impl Image {
         self.layer_descriptors().iter().map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// Media types of the layers, without what all have in common.
+    pub(crate) fn layer_types(&self) -> Vec<&str> {
+        let types = self.layer_descriptors().iter().map(|layer| layer["mediaType"].as_str().unwrap());
+        types.map(|text| text.trim_start_matches("application/vnd.oci.image.layer.v1.")).collect()
+    }
+
     fn layer_descriptors(&self) -> &[Value] {
         self.manifest["layers"].as_array().unwrap()
     }

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+pub(crate) use base::hex;
 pub(crate) use bucket::{AZURE_ACCOUNT, AZURE_KEY, BUCKET, BucketServer};
 pub(crate) use built::Built;
 pub(crate) use cache_server::{CacheServer, TOKEN as CACHE_TOKEN};

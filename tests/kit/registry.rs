@@ -1,7 +1,7 @@
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use super::installed;
@@ -12,6 +12,7 @@ pub(crate) const HTPASSWD: &str = "user:$2y$05$.bacTihnnrrwFXt9wAcJouBGTO5mAb4db
 /// Debian's `docker-registry` on loopback, stopped when dropped.
 pub(crate) struct Registry {
     child: Child,
+    access_log: PathBuf,
     /// `localhost:PORT`
     pub(crate) address: String,
 }
@@ -42,13 +43,15 @@ impl Registry {
         );
         fs::write(dir.join("config.yml"), config).unwrap();
         let log = fs::File::create(dir.join("log")).unwrap();
+        let access_log = dir.join("access");
+        let access = fs::File::create(&access_log).unwrap();
         let child = Command::new("docker-registry")
             .args(["serve", dir.join("config.yml").to_str().unwrap()])
-            .stdout(Stdio::null())
+            .stdout(access)
             .stderr(log)
             .spawn()
             .unwrap();
-        let registry = Self { child, address: format!("localhost:{port}") };
+        let registry = Self { child, access_log, address: format!("localhost:{port}") };
         for _ in 0..200 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return Some(registry);
@@ -56,5 +59,16 @@ impl Registry {
             std::thread::sleep(Duration::from_millis(25));
         }
         panic!("docker-registry does not listen");
+    }
+
+    /// What was asked of it so far, a line a request: method, path and the status of the answer. The last ones may come late.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        let log = fs::read_to_string(&self.access_log).unwrap();
+        let line = |line: &str| {
+            let mut parts = line.split('"').skip(1);
+            let (request, rest) = (parts.next()?, parts.next()?);
+            Some(format!("{} {}", request.strip_suffix(" HTTP/1.1")?, rest.split_whitespace().next()?))
+        };
+        log.lines().filter_map(line).collect()
     }
 }

@@ -57,6 +57,10 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, counter: &AtomicU64, mut left
         }
         counter.fetch_add(count as u64, Ordering::Relaxed);
         left -= count as u64;
+        // What was read beyond that is lost: nobody must wait for it.
+        if left == 0 {
+            break;
+        }
     }
     let _closed = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
 }

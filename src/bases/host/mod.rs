@@ -153,7 +153,7 @@ fn furnish(root: &mut RootFs) {
         }
     }
     for (name, text) in FILES {
-        let inode = Inode { meta: Meta::with_mode(0o644), kind: Kind::File(File::inline(text.as_bytes())) };
+        let inode = Inode::new(Meta::with_mode(0o644), Kind::File(File::inline(text.as_bytes())));
         root.insert(&RootPath::clamped(name.as_bytes()), Node::from(inode));
     }
 }

@@ -191,7 +191,7 @@ impl Tree {
             }
         );
         self.marks.insert(on_host(path), mark);
-        self.root.insert(path, Inode { meta: Meta::with_mode(mode), kind }.into());
+        self.root.insert(path, Inode::new(Meta::with_mode(mode), kind).into());
     }
 }
 

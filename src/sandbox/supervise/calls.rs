@@ -11,6 +11,7 @@ use crate::sandbox::sys_notify::{Answer, Call, read_memory, write_memory};
 
 use super::credentials::{Credentials, Ids};
 use super::place::{EMPTY_PATH, NO_FOLLOW, Place, low, read_string};
+use super::rare::require_inside;
 use super::{Supervisor, Taken, making};
 
 /// `AT_FDCWD` as an argument.
@@ -272,7 +273,13 @@ impl Supervisor<'_> {
         }
         let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let outside = rustix::fs::openat(CWD, "/", how, Mode::empty())?;
-        rustix::process::chroot(&*path)?;
+        let inside = rustix::fs::openat(CWD, &*path, how, Mode::empty())?;
+        if let Some(root) = &self.root {
+            require_inside(root, &inside)?;
+        }
+        rustix::process::fchdir(&inside)?;
+        rustix::process::chroot(".")?;
+        rustix::process::fchdir(&self.proc)?;
         let answer = act();
         rustix::process::fchdir(&outside)?;
         rustix::process::chroot(".")?;

@@ -4,8 +4,9 @@
 //! working directory is the machine's `/proc`, in which each process's working directory and descriptors can be
 //! gone through. So nothing is resolved that the step could not resolve itself, and nothing outside its root.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::io::Errno;
@@ -83,12 +84,12 @@ impl Place {
             }
             return Self::opened(thread, descriptor);
         }
-        if let Some(rest) = path.strip_prefix(b"/dev/fd/") {
-            bytes.extend_from_slice(format!("{thread}/fd/").as_bytes());
-            bytes.extend_from_slice(rest);
-        } else if let Some(rest) = path.strip_prefix(b"/proc/self/").or(path.strip_prefix(b"/proc/thread-self/")) {
+        if let Some(own) = own_files(path) {
+            if climbs(&own) {
+                return Err(Errno::ACCESS);
+            }
             bytes.extend_from_slice(format!("{thread}/").as_bytes());
-            bytes.extend_from_slice(rest);
+            bytes.extend_from_slice(&own);
         } else {
             if !path.starts_with(b"/") {
                 bytes.extend_from_slice(start(thread, descriptor)?.as_bytes());
@@ -115,6 +116,14 @@ impl Place {
         Ok(Self { path: CString::new(parent).map_err(|_zero| Errno::INVAL)?, follow: true })
     }
 
+    /// The last name of the path.
+    pub(super) fn name(&self) -> &OsStr {
+        let bytes = self.path.as_bytes();
+        let end = bytes.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+        let start = bytes[..end].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        OsStr::from_bytes(&bytes[start..end])
+    }
+
     /// The same without following a link at its end.
     pub(super) fn not_followed(self) -> Self {
         Self { follow: false, ..self }
@@ -131,6 +140,28 @@ impl Place {
     pub(super) fn flags(&self) -> AtFlags {
         if self.follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW }
     }
+}
+
+/// What a path names below a process's own directory in `/proc`, if it does.
+fn own_files(path: &[u8]) -> Option<Vec<u8>> {
+    if let Some(rest) = path.strip_prefix(b"/dev/fd/") {
+        return Some([b"fd/", rest].concat());
+    }
+    let own = path.strip_prefix(b"/proc/self/").or(path.strip_prefix(b"/proc/thread-self/"));
+    own.map(<[u8]>::to_vec)
+}
+
+/// Whether a path below a process's directory in `/proc` may lead above that directory: the machine's `/proc` lies outside of the
+/// step's root. Behind a link to one of the process's own places, `..` leads no further than to the step's root.
+fn climbs(own: &[u8]) -> bool {
+    let mut names = own.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".");
+    let leaves = match names.next() {
+        Some(b"cwd" | b"root") => true,
+        Some(b"fd") => names.next().is_some_and(|name| name.iter().all(u8::is_ascii_digit)),
+        Some(b"..") => return true,
+        _ => false,
+    };
+    !leaves && own.split(|byte| *byte == b'/').any(|name| name == b"..")
 }
 
 fn start(thread: u32, descriptor: i32) -> Result<String, Errno> {
@@ -159,6 +190,14 @@ mod tests {
             ("an empty path", cwd, "", 0, Err(Errno::NOENT)),
             ("an own descriptor", cwd, "/proc/self/fd/3", 0, Ok(("7/fd/3", true))),
             ("no descriptor", u64::MAX, "a", 0, Err(Errno::BADF)),
+            ("above the working directory", cwd, "/proc/self/cwd/../x", 0, Ok(("7/cwd/../x", true))),
+            ("above a descriptor", cwd, "/dev/fd/3/../x", 0, Ok(("7/fd/3/../x", true))),
+            ("above the process", cwd, "/proc/self/../1/environ", 0, Err(Errno::ACCESS)),
+            ("above all", cwd, "/proc/self/./../../etc/x", 0, Err(Errno::ACCESS)),
+            ("above by a thread", cwd, "/proc/thread-self/../../../etc/x", 0, Err(Errno::ACCESS)),
+            ("above by another name", cwd, "/proc/self/task/../../../etc/x", 0, Err(Errno::ACCESS)),
+            ("above by the descriptors", cwd, "/dev/fd/../../../etc/x", 0, Err(Errno::ACCESS)),
+            ("above by no descriptor", cwd, "/proc/self/fd/x/../../../../etc/x", 0, Err(Errno::ACCESS)),
         ] {
             let got = Place::at(7, descriptor, path.as_bytes(), flags);
             let got = got.as_ref().map(|place| (place.path.to_str().expect("text"), place.follow));

@@ -3,7 +3,7 @@
 //! neither pays nothing. What is recorded shows in the layer; the step itself sees an empty file, or the owner
 //! [`CLAIMED_ID`].
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, XattrFlags, chownat, lgetxattr, openat};
 use rustix::io::Errno;
@@ -17,6 +17,8 @@ use super::place::{EMPTY_PATH, NO_FOLLOW, Place, low};
 
 /// `AT_FDCWD` as an argument.
 const HERE: u64 = libc::AT_FDCWD.cast_unsigned() as u64;
+/// How a directory is opened to look from there.
+const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// Numbers of capabilities.
 const CAP_CHOWN: u32 = 0;
 const CAP_MKNOD: u32 = 27;
@@ -58,11 +60,11 @@ impl Supervisor<'_> {
         let [a, b, c, d, e, _] = call.arguments;
         let place = |descriptor, path, flags| Place::named(listener, call, descriptor, path, flags);
         match call.number {
-            libc::SYS_mknodat => node(call.thread, || place(a, b, NO_FOLLOW), low(c), d),
+            libc::SYS_mknodat => self.node(call.thread, || place(a, b, NO_FOLLOW), low(c), d),
             libc::SYS_fchownat => self.give(call.thread, || place(a, b, e), low(c), low(d)),
             libc::SYS_fchown => self.give(call.thread, || Place::at(call.thread, a, b"", EMPTY_PATH), low(b), low(c)),
             #[cfg(target_arch = "x86_64")]
-            libc::SYS_mknod => node(call.thread, || place(HERE, a, NO_FOLLOW), low(b), c),
+            libc::SYS_mknod => self.node(call.thread, || place(HERE, a, NO_FOLLOW), low(b), c),
             #[cfg(target_arch = "x86_64")]
             libc::SYS_chown => self.give(call.thread, || place(HERE, a, 0), low(b), low(c)),
             #[cfg(target_arch = "x86_64")]
@@ -105,6 +107,69 @@ impl Supervisor<'_> {
         self.owners.record(&place, claim)?;
         Ok(Answer::Value(0))
     }
+
+    /// Opens a directory of the step's. A process that has changed its root directory once more can be outside of that, from
+    /// where `..` leads on; what keeps the step itself inside (Landlock) does not keep the supervisor.
+    fn inside(&self, directory: &Place) -> Result<OwnedFd, Errno> {
+        let found = openat(CWD, &*directory.path, DIRECTORY, Mode::empty())?;
+        self.root.as_ref().map_or(Ok(()), |root| require_inside(root, &found))?;
+        Ok(found)
+    }
+
+    /// mknod(2) of a device: an empty file that stands for it.
+    fn node(
+        &self,
+        thread: u32,
+        place: impl FnOnce() -> Result<Place, Errno>,
+        mode: u32,
+        number: u64,
+    ) -> Result<Answer, Errno> {
+        let kind = FileType::from_raw_mode(mode);
+        let caller = Caller::of(thread)?;
+        if !caller.may(CAP_MKNOD) || !matches!(kind, FileType::CharacterDevice | FileType::BlockDevice) {
+            return Ok(Answer::Continue);
+        }
+        let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+        // Overlayfs takes it for a mark of its own: the kernel knows who may make one.
+        if (kind, major, minor) == (FileType::CharacterDevice, 0, 0) {
+            return Ok(Answer::Continue);
+        }
+        let place = place()?;
+        let parent = self.inside(&place.parent()?)?;
+        let name = place.name();
+        let how = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = openat(&parent, name, how, Mode::from_raw_mode(mode & 0o777 & !caller.umask))?;
+        let stat = rustix::fs::fstat(&file)?;
+        let device = Some(Device { is_block: kind == FileType::BlockDevice, major, minor });
+        let owner = (stat.st_uid, stat.st_gid);
+        let claim = Claim { device, over: Some(owner), ..Claim::owned(owner.0, owner.1) };
+        let path = format!("self/fd/{}", file.as_raw_fd());
+        if let Err(errno) = rustix::fs::setxattr(&*path, CLAIM, claim.to_text().as_bytes(), XattrFlags::empty()) {
+            rustix::fs::unlinkat(&parent, name, AtFlags::empty())?;
+            return Err(if errno == Errno::NOTSUP { Errno::PERM } else { errno });
+        }
+        if mode & 0o7000 != 0 {
+            rustix::fs::fchmod(&file, Mode::from_raw_mode(mode & 0o7777 & !caller.umask))?;
+        }
+        Ok(Answer::Value(0))
+    }
+}
+
+/// Refused unless `directory` is below `root`, or below this thread's root directory, which is.
+pub(super) fn require_inside(root: &OwnedFd, directory: &OwnedFd) -> Result<(), Errno> {
+    let identity = |file: &OwnedFd| rustix::fs::fstat(file).map(|stat| (stat.st_dev, stat.st_ino));
+    let tops = [identity(root)?, identity(&openat(CWD, "/", DIRECTORY, Mode::empty())?)?];
+    let mut at = openat(directory, ".", DIRECTORY, Mode::empty())?;
+    loop {
+        let here = identity(&at)?;
+        if tops.contains(&here) {
+            return Ok(());
+        }
+        at = openat(&at, "..", DIRECTORY, Mode::empty())?;
+        if identity(&at)? == here {
+            return Err(Errno::ACCESS);
+        }
+    }
 }
 
 fn claim(place: &Place) -> Option<Claim> {
@@ -113,34 +178,4 @@ fn claim(place: &Place) -> Option<Claim> {
     let got =
         if place.follow { rustix::fs::getxattr(path, CLAIM, &mut value) } else { lgetxattr(path, CLAIM, &mut value) };
     Claim::from_bytes(&value[..got.ok()?])
-}
-
-/// mknod(2) of a device: an empty file that stands for it.
-fn node(thread: u32, place: impl FnOnce() -> Result<Place, Errno>, mode: u32, number: u64) -> Result<Answer, Errno> {
-    let kind = FileType::from_raw_mode(mode);
-    let caller = Caller::of(thread)?;
-    if !caller.may(CAP_MKNOD) || !matches!(kind, FileType::CharacterDevice | FileType::BlockDevice) {
-        return Ok(Answer::Continue);
-    }
-    let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
-    // Overlayfs takes it for a mark of its own: the kernel knows who may make one.
-    if (kind, major, minor) == (FileType::CharacterDevice, 0, 0) {
-        return Ok(Answer::Continue);
-    }
-    let place = place()?;
-    let how = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = openat(CWD, &*place.path, how, Mode::from_raw_mode(mode & 0o777 & !caller.umask))?;
-    let stat = rustix::fs::fstat(&file)?;
-    let device = Some(Device { is_block: kind == FileType::BlockDevice, major, minor });
-    let owner = (stat.st_uid, stat.st_gid);
-    let claim = Claim { device, over: Some(owner), ..Claim::owned(owner.0, owner.1) };
-    let path = format!("self/fd/{}", file.as_raw_fd());
-    if let Err(errno) = rustix::fs::setxattr(&*path, CLAIM, claim.to_text().as_bytes(), XattrFlags::empty()) {
-        rustix::fs::unlinkat(CWD, &*place.path, AtFlags::empty())?;
-        return Err(if errno == Errno::NOTSUP { Errno::PERM } else { errno });
-    }
-    if mode & 0o7000 != 0 {
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode & 0o7777 & !caller.umask))?;
-    }
-    Ok(Answer::Value(0))
 }

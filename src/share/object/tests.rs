@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use object_store::memory::InMemory;
 
-use crate::image::{Digest, MediaType};
+use crate::image::MediaType;
 use crate::share::Kind;
 
 use super::*;
@@ -28,14 +28,7 @@ fn bucket(names: &str) -> Bucket {
 }
 
 fn blob_of(bytes: &[u8]) -> Descriptor {
-    Descriptor {
-        media_type: MediaType::Other("x".to_owned()),
-        digest: Digest::of(bytes),
-        size: bytes.len() as u64,
-        urls: vec![],
-        annotations: BTreeMap::new(),
-        platform: None,
-    }
+    Descriptor::of(MediaType::Other("x".to_owned()), bytes)
 }
 
 #[test]
