@@ -168,6 +168,11 @@ pub fn tar_archive(bytes: &[u8]) {
     assert_eq!(left, 3, "something lies beside the directories");
 }
 
+/// What a shared cache hands out: an index and the record of a step, as they are and sealed as they should be.
+pub fn shared_cache(bytes: &[u8]) {
+    crate::share::read_anything(bytes);
+}
+
 /// `ADD a.tar /d`
 fn add(bytes: Vec<u8>, dir: &Path, files: Arc<TreeFiles>) -> Result<(), copy::CopyError> {
     let op = CopyOp {
@@ -218,8 +223,13 @@ mod tests {
     type Read = fn(&[u8]);
 
     /// A kind of input, the folder of its corpus, and what reads it.
-    const KINDS: [(&str, Read); 4] =
-        [("dockerfile", dockerfile), ("expansion", expansion), ("ignore", ignore_patterns), ("tar", tar_archive)];
+    const KINDS: [(&str, Read); 5] = [
+        ("cache", shared_cache),
+        ("dockerfile", dockerfile),
+        ("expansion", expansion),
+        ("ignore", ignore_patterns),
+        ("tar", tar_archive),
+    ];
 
     /// All inputs that are kept, by kind.
     static CORPUS: LazyLock<BTreeMap<&str, Vec<Vec<u8>>>> = LazyLock::new(|| {

@@ -81,6 +81,11 @@ fn cx_2_a_second_machine_runs_nothing_and_fetches_what_its_output_needs() {
     assert!(second.log.contains("from the cache at"), "{}", second.log);
     let third = build(&two, &["--cache-from", &from(&dir)]);
     assert_eq!(third.fetched(), 0, "it is here by now: {}", third.log);
+    // The first stage's RUN gave the very layer that COPY took from it; only the layer of its own COPY never came.
+    let alone = build(&two, &[]);
+    assert_eq!((alone.steps(), alone.image), ((1, 4), first.image.clone()), "{}", alone.log);
+    let sound = two.on_store(&["store", "check"]);
+    assert!(sound.status.success(), "{}", String::from_utf8_lossy(&sound.stdout));
 
     // Without an output no layer is needed: not even one that is gone.
     two.new_store();

@@ -73,14 +73,17 @@ fn at_once(machines: &[Kit], flags: &[String], meanwhile: impl FnOnce()) -> Vec<
     started.into_iter().map(|child| Told::of(&child.wait_with_output().unwrap())).collect()
 }
 
-/// Eight runners start at once on a cache that knows nothing.
-fn each_step_runs_once(place: &str) {
+/// Eight runners start at once on a cache that knows nothing. Where the place has no conditional writes it may happen on a machine with
+/// too much to do that two run a step, never three.
+fn each_step_runs_once(place: &str, is_conditional: bool) {
     let machines: Vec<Kit> = (0..8).map(|_| machine(DOCKERFILE).unwrap()).collect();
     let told = at_once(&machines, &shared(place), || ());
     let logs = || told.iter().map(|told| told.log.as_str()).collect::<Vec<_>>().join("\n----\n");
     let ran: usize = told.iter().map(|told| told.steps().0).sum();
-    assert_eq!(ran, STEPS, "{place}: each step runs once\n{}", logs());
-    assert!(told.iter().all(|one| one.image == told[0].image), "{place}: one image everywhere\n{}", logs());
+    let most = if is_conditional { STEPS } else { 2 * STEPS };
+    assert!((STEPS..=most).contains(&ran), "{place}: {ran} steps ran\n{}", logs());
+    let is_one = told.iter().all(|one| one.image == told[0].image);
+    assert!(is_one || ran > STEPS, "{place}: one image everywhere\n{}", logs());
     assert!(told.iter().all(|one| one.count("warning") == 0), "{place}\n{}", logs());
     assert!(told.iter().any(|one| one.count("another runner is just doing this") > 0), "{place}\n{}", logs());
 }
@@ -88,14 +91,14 @@ fn each_step_runs_once(place: &str) {
 #[test]
 fn eight_runners_do_each_step_once_by_s3() {
     let (Some(_), Some(server)) = (machine(""), BucketServer::s3()) else { return };
-    each_step_runs_once(&s3(&server.address));
+    each_step_runs_once(&s3(&server.address), true);
 }
 
 #[test]
 fn eight_runners_do_each_step_once_by_a_registry() {
     let dir = tempfile::tempdir().unwrap();
     let (Some(_), Some(registry)) = (machine(""), Registry::start(dir.path())) else { return };
-    each_step_runs_once(&format!("type=registry,ref={}/fleet", registry.address));
+    each_step_runs_once(&format!("type=registry,ref={}/fleet", registry.address), false);
 }
 
 #[test]
@@ -118,9 +121,9 @@ fn eight_runners_do_each_step_once_by_a_plain_server_and_by_actions() {
         return;
     }
     let server = CacheServer::start();
-    each_step_runs_once(&format!("type=http,url=http://{}/cache", server.address));
+    each_step_runs_once(&format!("type=http,url=http://{}/cache", server.address), true);
     let server = CacheServer::start();
-    each_step_runs_once(&format!("type=gha,url_v2=http://{}/,token={CACHE_TOKEN}", server.address));
+    each_step_runs_once(&format!("type=gha,url_v2=http://{}/,token={CACHE_TOKEN}", server.address), true);
 }
 
 #[test]

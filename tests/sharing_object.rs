@@ -13,7 +13,7 @@ use kiln::registry::{Content, Told};
 use kiln::share::{Claims, Kind, ObjectName, Outcome, Place, Settings, ShareError};
 use kiln::share::{azblob, gcs, gha, http, s3};
 
-use super::kit::{AZURE_ACCOUNT, AZURE_KEY, BUCKET, BucketServer, CACHE_TOKEN, CacheServer, Fault, Faulty};
+use super::kit::{AZURE_ACCOUNT, AZURE_KEY, BUCKET, BucketServer, CACHE_TOKEN, CacheServer, Fault, Faulty, noise};
 
 struct Bytes(Vec<u8>);
 
@@ -94,7 +94,7 @@ fn keeps_its_promises(place: &Arc<dyn Place>, large: usize) {
         assert_eq!(place.read(&claim).unwrap(), None, "{row}: it is gone");
     }
     for size in [0, 7, large] {
-        let bytes: Vec<u8> = (0..size).map(|at| (at.wrapping_mul(2_654_435_761) >> 16) as u8).collect();
+        let bytes = noise(size + 16).as_bytes()[..size].to_vec();
         let blob = blob_of(&bytes);
         assert!(!place.has_blob(&blob).unwrap(), "{row}");
         let told: Told = Arc::new(|_| ());

@@ -282,7 +282,7 @@ mod tests {
             ("/does/not/exist", "unable to prepare context: path \"/does/not/exist\" not found"),
             ("--no-cache --no-cache-filter a .", "--no-cache and --no-cache-filter cannot currently be used together"),
             ("--push .", "tag is needed when pushing to registry"),
-            ("--cache-from type=local,src=x .", "`--cache-from` is not supported yet"),
+            ("--cache-from type=local .", "--cache-from: type=local needs `src`"),
             ("--platform linux/amd64,linux/arm64 .", "several platforms at once are not supported yet"),
             ("--network bridge .", "invalid network mode \"bridge\""),
             ("--isolation rotless .", "`rootless`?"),

@@ -18,7 +18,7 @@ pub(super) enum Origin {
     /// This kiln, in this build or an earlier one.
     Own,
     /// Whoever made a base image: the blob, and who has it.
-    Base(Descriptor, Option<Arc<dyn BlobSource>>),
+    Base(Box<Descriptor>, Option<Arc<dyn BlobSource>>),
     /// Another machine: the shared cache has it.
     Shared(Hit),
 }
@@ -75,15 +75,21 @@ impl Kept {
     }
 
     /// A blob of the layer that lies in the store and is known to hold it.
-    pub(super) fn local_blob(&self, diff_id: &DiffId) -> io::Result<Descriptor> {
+    pub(super) fn local_blob(self: &Arc<Self>, diff_id: &DiffId) -> io::Result<Descriptor> {
         let blob = self.fetched(diff_id)?;
         if let Origin::Shared(hit) = &self.origin
             && self.store.blob_of(diff_id)?.is_none_or(|known| known.digest != blob.digest)
         {
             let compression = blob.media_type.compression().unwrap_or(Compression::Uncompressed);
             let bytes = self.store.open_blob(&blob.digest)?;
-            self.or_lose(&blob, layer::check(bytes, compression, diff_id, hit.record().layer.size))?;
+            let told = if self.store.list(diff_id)?.is_none() { self.told_entries(diff_id) } else { None };
+            let checked = layer::check(bytes, compression, diff_id, hit.record().layer.size, told.as_ref());
+            let is_told = self.or_lose(&blob, checked)?;
             self.store.set_blob_of(diff_id, &blob)?;
+            if let Some(told) = told.filter(|_| is_told) {
+                // With both a later build needs no shared cache.
+                self.store.put_list(diff_id, self.store.draft(|out| layer::list::write(&told, out))?)?;
+            }
         }
         Ok(blob)
     }
@@ -98,7 +104,7 @@ impl Kept {
         match &self.origin {
             Origin::Base(blob, source) => {
                 self.store.ensure_blob(blob, source.as_deref())?;
-                Ok(blob.clone())
+                Ok((**blob).clone())
             }
             Origin::Shared(hit) => {
                 let blob = hit.blob();
@@ -125,11 +131,16 @@ impl Kept {
         })
     }
 
+    /// Opens the files of the layer, which are unpacked when the first is.
+    pub(super) fn files(self: &Arc<Self>, diff_id: &DiffId) -> Arc<dyn Files> {
+        Arc::new(TreeOf { kept: Arc::clone(self), diff_id: *diff_id })
+    }
+
     /// The entries of a layer as the shared cache tells them. Nothing of it gets into the store before the layer itself has been
     /// read: then it is known to be true.
-    pub(super) fn told_entries(&self, files: &Arc<dyn Files>) -> Option<Changes> {
+    pub(super) fn told_entries(self: &Arc<Self>, diff_id: &DiffId) -> Option<Changes> {
         let Origin::Shared(hit) = &self.origin else { return None };
-        let changes = layer::list::from_bytes(&hit.list()?, files).ok()?;
+        let changes = layer::list::from_bytes(&hit.list()?, &self.files(diff_id)).ok()?;
         let is_digested = |change: &Change| match change {
             Change::Put { inode, .. } => !matches!(&inode.kind, Kind::File(file) if file.digest.get().is_none()),
             _ => true,
@@ -150,9 +161,9 @@ impl Kept {
 }
 
 /// The files of a layer that is read from its list: they are unpacked when the first is opened.
-pub(super) struct TreeOf {
-    pub(super) kept: Arc<Kept>,
-    pub(super) diff_id: DiffId,
+struct TreeOf {
+    kept: Arc<Kept>,
+    diff_id: DiffId,
 }
 
 impl Files for TreeOf {

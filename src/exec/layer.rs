@@ -7,12 +7,12 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use crate::cache::{LayerRecord, layer_content};
 use crate::image::{Compression, Descriptor, DiffId, MediaType, Wire};
 use crate::layer;
-use crate::rootfs::{Change, Changes, Files, Kind, RootPath};
+use crate::rootfs::{Change, Changes, Kind, RootPath};
 use crate::share::Hit;
 use crate::snapshot;
 use crate::store::{BlobSource, Store};
 
-use super::kept::{Kept, Origin, TreeOf, lock};
+use super::kept::{Kept, Origin, lock};
 use super::tree::Tree;
 
 /// From so many entries on it pays to list them on a thread of its own.
@@ -51,7 +51,7 @@ impl Layer {
         source: Option<Arc<dyn BlobSource>>,
     ) -> Self {
         let record = LayerRecord { diff_id, size: 0, content: diff_id.to_string() };
-        Self::with(store, Origin::Base(blob, source), Some(record))
+        Self::with(store, Origin::Base(Box::new(blob), source), Some(record))
     }
 
     /// A layer that another machine made, and that is fetched when it is needed.
@@ -125,10 +125,10 @@ impl Layer {
     }
 
     fn listed(&self, diff_id: &DiffId) -> io::Result<Option<Changes>> {
-        let files: Arc<dyn Files> = Arc::new(TreeOf { kept: Arc::clone(&self.0.kept), diff_id: *diff_id });
-        match self.0.kept.store.list(diff_id)? {
-            Some(bytes) => Ok(layer::list::from_bytes(&bytes, &files).ok()),
-            None => Ok(self.0.kept.told_entries(&files)),
+        let kept = &self.0.kept;
+        match kept.store.list(diff_id)? {
+            Some(bytes) => Ok(layer::list::from_bytes(&bytes, &kept.files(diff_id)).ok()),
+            None => Ok(kept.told_entries(diff_id)),
         }
     }
 
@@ -227,7 +227,7 @@ impl Layer {
     pub fn descriptor(&self, packing: Packing) -> io::Result<Descriptor> {
         let kept = &self.0.kept;
         match &kept.origin {
-            Origin::Base(blob, Some(source)) if source.is_lasting() => Ok(blob.clone()),
+            Origin::Base(blob, Some(source)) if source.is_lasting() => Ok((**blob).clone()),
             Origin::Shared(hit) if hit.blob().media_type == packing.media_type() && hit.repository().is_some() => {
                 if let Some(repository) = hit.repository() {
                     kept.store.put_source(&hit.blob().digest, &repository)?;

@@ -1,5 +1,6 @@
 //! Layers as tar streams: packing changes, compressing, and reading layers of others (layers.md, TAR and APPLY).
 
+mod compare;
 mod compress;
 mod deflate;
 mod gzip;

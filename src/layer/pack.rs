@@ -27,8 +27,17 @@ pub struct Packed {
 ///
 /// A file that has changed its length since it was listed is an error.
 pub fn pack(changes: &Changes, out: &mut dyn Write) -> io::Result<Packed> {
+    pack_by(changes, out, None)
+}
+
+/// The same; the bytes of files are those of `contents`, one after the other.
+pub(super) fn pack_by<'a>(
+    changes: &'a Changes,
+    out: &'a mut dyn Write,
+    contents: Option<&'a mut Contents<'a>>,
+) -> io::Result<Packed> {
     let buffer = Vec::with_capacity(CHUNK + 1024);
-    let mut packer = Packer { out, hash: Sha256::new(), size: 0, buffer, targets: targets(changes) };
+    let mut packer = Packer { out, contents, hash: Sha256::new(), size: 0, buffer, targets: targets(changes) };
     for change in &changes.0 {
         packer
             .change(change)
@@ -57,9 +66,13 @@ fn targets(changes: &Changes) -> HashMap<&RootPath, &Meta> {
     targets
 }
 
+/// Passes over the bytes of a file, and sees that they are those of its digest.
+pub(super) type Contents<'a> = dyn FnMut(&File) -> io::Result<()> + 'a;
+
 /// Collects headers and small files, so that hash and output see large pieces.
 struct Packer<'a> {
     out: &'a mut dyn Write,
+    contents: Option<&'a mut Contents<'a>>,
     hash: Sha256,
     size: u64,
     buffer: Vec<u8>,
@@ -123,6 +136,13 @@ impl Packer<'_> {
     }
 
     fn content(&mut self, file: &File) -> io::Result<()> {
+        if self.contents.is_some() {
+            self.flush()?;
+        }
+        if let Some(contents) = &mut self.contents {
+            contents(file)?;
+            return pad(self, file.size);
+        }
         if let Some(bytes) = file.kept.get().and_then(|kept| kept.take()) {
             self.write_all(&bytes)?;
             return pad(self, file.size);

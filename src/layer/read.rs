@@ -18,6 +18,8 @@ use crate::rootfs::{
 };
 use crate::snapshot::{self, TreeFiles};
 
+use super::compare::is_packed_from;
+
 /// Unpacks a layer into the empty directory `dir` in overlay form, and lists it. The stream's sha256 must be `diff_id` (APPLY-6).
 ///
 /// Nothing in the stream reaches outside `dir`: names are cleaned, and every parent is a directory that this
@@ -49,9 +51,19 @@ pub fn unpack(
     unpacker.finish()
 }
 
-/// Reads a layer, and sees that its stream's sha256 is `diff_id` and that it has no more than `most` bytes (APPLY-6).
-pub fn check(reader: impl Read + Send, compression: Compression, diff_id: &DiffId, most: u64) -> io::Result<()> {
-    Hashing::new(reader, compression, most)?.finish(diff_id)
+/// Reads a layer, and sees that its stream's sha256 is `diff_id` and that it has no more than `most` bytes (APPLY-6). Tells whether
+/// its entries are those of `listed`.
+pub fn check(
+    reader: impl Read + Send,
+    compression: Compression,
+    diff_id: &DiffId,
+    most: u64,
+    listed: Option<&Changes>,
+) -> io::Result<bool> {
+    let mut stream = Hashing::new(reader, compression, most)?;
+    let is_listed = listed.is_some_and(|changes| is_packed_from(changes, &mut stream));
+    stream.finish(diff_id)?;
+    Ok(is_listed)
 }
 
 /// Linux' `PATH_MAX`: it bounds the depth of trees, and the time that a path takes.

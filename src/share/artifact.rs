@@ -34,7 +34,7 @@ pub(super) enum Object {
     /// In the manifest.
     Here(Vec<u8>),
     /// In a blob.
-    Blob(Descriptor),
+    Blob(Box<Descriptor>),
     /// It was removed.
     Gone,
 }
@@ -104,7 +104,7 @@ impl<'a> Artifact<'a> {
         let manifest: Manifest = serde_json::from_slice(manifest).ok()?;
         match manifest.annotations.get(ANNOTATION)?.as_str() {
             "" => Some(Object::Gone),
-            IN_BLOB => Some(Object::Blob(manifest.layers.into_iter().next()?)),
+            IN_BLOB => Some(Object::Blob(Box::new(manifest.layers.into_iter().next()?))),
             text => Some(Object::Here(STANDARD.decode(text).ok()?)),
         }
     }

@@ -46,7 +46,7 @@ pub(super) enum List {
     /// Here, in base64.
     Here(String),
     /// In a blob.
-    Blob(Descriptor),
+    Blob(Box<Descriptor>),
 }
 
 impl Entry {
@@ -90,7 +90,7 @@ impl Entry {
     /// The blobs it speaks of.
     pub(super) fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
         let list = match &self.list {
-            Some(List::Blob(list)) => Some(list),
+            Some(List::Blob(list)) => Some(&**list),
             Some(List::Here(_)) | None => None,
         };
         std::iter::once(&self.blob).chain(list)
@@ -112,7 +112,7 @@ impl Entry {
             && record.text.len() <= MAX_TEXT
             && self.list.as_ref().is_none_or(is_list);
         let list = match &mut self.list {
-            Some(List::Blob(list)) => Some(list),
+            Some(List::Blob(list)) => Some(&mut **list),
             Some(List::Here(_)) | None => None,
         };
         for blob in std::iter::once(&mut self.blob).chain(list) {
@@ -207,7 +207,7 @@ pub(super) mod tests {
             ("a huge blob", changed(|entry| entry.blob.size = u64::MAX)),
             ("a huge layer", changed(|entry| entry.record.layer.size = 1 << 60)),
             ("no time", changed(|entry| entry.record.created = i64::MAX)),
-            ("a list that is none", changed(|entry| entry.list = Some(List::Blob(entry.blob.clone())))),
+            ("a list that is none", changed(|entry| entry.list = Some(List::Blob(Box::new(entry.blob.clone()))))),
         ] {
             assert_eq!(entry, None, "{row}");
         }

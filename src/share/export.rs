@@ -248,7 +248,7 @@ impl Shared {
         }
         let blob = Descriptor::of(MediaType::Other(LIST.to_owned()), &packed);
         self.sent(&blob, self.member.send(&blob, Bytes(packed))?);
-        Some(List::Blob(blob))
+        Some(List::Blob(Box::new(blob)))
     }
 
     fn send_blob(&self, blob: &Descriptor, digest: Digest) -> Option<()> {

@@ -44,3 +44,23 @@ pub use shared::{Claimed, Shared, Wanted};
 pub use spec::{ExportSpec, Location, SpecError};
 
 use seal::{seal, unseal};
+
+/// Reads any bytes as objects of a shared cache, sealed by whoever made them and as they are.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_anything(bytes: &[u8]) {
+    let Ok(inputs) = crate::cache::Inputs::new(Vec::new(), Vec::new()) else { return };
+    let (platform, parent) = (String::new(), crate::cache::Parent::Scratch);
+    let key = crate::cache::Preimage::new(platform, parent, "nobody's".to_owned(), inputs).key();
+    let index = ObjectName::index();
+    let sealed = seal(&index, bytes).unwrap_or_default();
+    for object in [bytes, &sealed] {
+        let _read_or_refused = unseal(&index, object);
+        if let Ok(read) = index::Index::from_object(object) {
+            let known = index::Known::new(read);
+            assert!(known.entry(&key).is_none(), "a key that nobody has made");
+        }
+        let _read_or_refused = entry::Entry::from_object(&key, object);
+    }
+    let _read_or_refused = artifact::Artifact::object_in(bytes);
+    let _read_or_refused = export::unpack_list(bytes);
+}

@@ -16,7 +16,7 @@ use super::{Kind, MAX_OBJECT, ObjectName, Place, ShareError, inline};
 /// Characters of the cache's own tag in the tags of its objects: a tag has at most 128.
 const LONGEST_TAG: usize = 100;
 /// How long who creates an object waits before it looks who has won.
-const SETTLE: Duration = Duration::from_millis(100);
+const SETTLE: Duration = Duration::from_millis(200);
 const LONGEST_SETTLE: Duration = Duration::from_secs(2);
 
 /// A repository.
@@ -168,8 +168,15 @@ impl Place for Registry {
             return Ok(false);
         }
         self.put(&object, &artifact)?;
-        std::thread::sleep(SETTLE.max(began.elapsed() * 3).min(LONGEST_SETTLE));
-        Ok(self.read(name)?.as_deref() == Some(bytes))
+        let settle = SETTLE.max(began.elapsed() * 4).min(LONGEST_SETTLE);
+        // Twice: whoever was slower than that and comes between the looks has it.
+        for pause in [settle, settle / 2] {
+            std::thread::sleep(pause);
+            if self.read(name)?.as_deref() != Some(bytes) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Few registries delete tags: the object is overwritten with a manifest that holds none.

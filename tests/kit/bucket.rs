@@ -1,4 +1,4 @@
-//! Object stores on loopback: S3 by moto (PyPI), Azure Blob Storage by Azurite (npm).
+//! Object stores on loopback: S3 by moto (of `PyPI`), Azure Blob Storage by Azurite (of npm).
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -99,7 +99,7 @@ impl BucketServer {
 
     fn put(&self, path: &str, headers: &[String]) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let headers = headers.iter().fold(String::new(), |all, header| all + header + "\r\n");
         let head = format!(
             "PUT {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: 0\r\n{headers}\r\n",
             self.address

@@ -153,7 +153,7 @@ impl State {
             return if authorized { self.second(call, &request, host) } else { Answer::status(401) };
         }
         if let Some(call) = path.strip_prefix("/_apis/artifactcache/") {
-            return if authorized { self.first(&method, call, request, host) } else { Answer::status(401) };
+            return if authorized { self.first(&method, call, &request, host) } else { Answer::status(401) };
         }
         self.file(request)
     }
@@ -213,7 +213,7 @@ impl State {
         }
     }
 
-    fn first(&mut self, method: &str, call: &str, request: Request, host: &str) -> Answer {
+    fn first(&mut self, method: &str, call: &str, request: &Request, host: &str) -> Answer {
         if (method, call) == ("GET", "cache") {
             return match self.find(&request.query["keys"], &request.query["version"]) {
                 Some(at) => {

@@ -135,10 +135,10 @@ impl Place for Actions {
             return self.save(&key, bytes);
         }
         let (number, newest) = self.newest(&key)?;
-        if let Some(entry) = newest {
-            if self.bytes(name, &entry)? != REMOVED {
-                return Ok(false);
-            }
+        if let Some(entry) = newest
+            && self.bytes(name, &entry)? != REMOVED
+        {
+            return Ok(false);
         }
         self.save(&format!("{key}#{}", number + 1), bytes)
     }

@@ -209,10 +209,10 @@ impl Service {
                 Api::One => self.patch(reserved, done, &bytes)?,
                 Api::Two if is_whole => self.put_signed(&reserved.place, "", &bytes)?,
                 Api::Two => {
-                    self.put_signed(&reserved.place, &format!("comp=block&blockid={}", escaped(&id)), &bytes)?
+                    self.put_signed(&reserved.place, &format!("comp=block&blockid={}", escaped(&id)), &bytes)?;
                 }
             }
-            blocks += &format!("<Latest>{id}</Latest>");
+            blocks.extend(["<Latest>", &id, "</Latest>"]);
             done += bytes.len() as u64;
             told(done);
         }

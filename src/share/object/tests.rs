@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use object_store::memory::InMemory;
 
-use crate::image::{Digest, MediaType};
+use crate::image::MediaType;
 use crate::share::Kind;
 
 use super::*;
@@ -28,15 +28,7 @@ fn bucket(names: &str) -> Bucket {
 }
 
 fn blob_of(bytes: &[u8]) -> Descriptor {
-    Descriptor {
-        media_type: MediaType::Other("x".to_owned()),
-        digest: Digest::of(bytes),
-        size: bytes.len() as u64,
-        urls: vec![],
-        annotations: BTreeMap::new(),
-        platform: None,
-        artifact_type: None,
-    }
+    Descriptor::of(MediaType::Other("x".to_owned()), bytes)
 }
 
 #[test]
@@ -155,4 +147,22 @@ fn what_is_asked_for_wrongly_is_said() {
     ] {
         assert_eq!(opened.unwrap_err().to_string(), said, "{row}");
     }
+}
+
+#[test]
+fn the_environment_stands_for_options() {
+    let mut given = settings(&[]);
+    let variables = [
+        ("AWS_BUCKET", "b"),
+        ("AWS_REGION", "r"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "hush"),
+    ];
+    given.environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let place = s3(&mut given).unwrap();
+    assert_eq!(place.name(), "s3://b/manifests/buildkit at http://127.0.0.1:9");
+    assert!(!format!("{place:?}").contains("hush"));
+    let mut given = settings(&[("endpoint_url", "http://me:hush@127.0.0.1:9"), ("bucket", "b"), ("region", "r")]);
+    assert!(!s3(&mut given).unwrap().name().contains("hush"));
 }
