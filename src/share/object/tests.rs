@@ -148,3 +148,21 @@ fn what_is_asked_for_wrongly_is_said() {
         assert_eq!(opened.unwrap_err().to_string(), said, "{row}");
     }
 }
+
+#[test]
+fn the_environment_stands_for_options() {
+    let mut given = settings(&[]);
+    let variables = [
+        ("AWS_BUCKET", "b"),
+        ("AWS_REGION", "r"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "hush"),
+    ];
+    given.environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let place = s3(&mut given).unwrap();
+    assert_eq!(place.name(), "s3://b/manifests/buildkit at http://127.0.0.1:9");
+    assert!(!format!("{place:?}").contains("hush"));
+    let mut given = settings(&[("endpoint_url", "http://me:hush@127.0.0.1:9"), ("bucket", "b"), ("region", "r")]);
+    assert!(!s3(&mut given).unwrap().name().contains("hush"));
+}
