@@ -85,6 +85,10 @@ pub(crate) static ALL: &[Bench] = &[
     bench("deep", Seconds(1.0), deep, |s| s.cold("deep"), "clone3, overlay, exec", |s| s.bare_runs(201)),
     bench("deep-top", Ratio(2.0), deep_top, |s| s.top("deep-top"), "the same on 2 layers", |s| s.top("flat-top")),
     bench("stages50", Seconds(1.2), stages50, |s| s.cold("stages50"), "sleep", |_| program("sleep", &["0.4"])),
+    large(with_buildah(
+        bench("dpkg", Seconds(10.0), dpkg, |s| s.cold("dpkg"), "the same in a bare chroot", Site::bare_dpkg),
+        |s| s.buildah("dpkg", false),
+    )),
     bench("long300", Seconds(0.01), long300, |s| s.check("long300"), "start of the program", Site::nothing),
     large(bench(
         "bigfile",
@@ -167,7 +171,11 @@ impl Site {
     fn build(&self, context: &Path, store: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
         command.args(["build", "--progress", "quiet", "--store"]).arg(store);
-        command.arg("--build-context").arg(format!("busybox=oci-layout://{}", self.at("base").display()));
+        for (name, layout) in [("busybox", self.at("base")), ("debian", self.at("debian-base"))] {
+            if layout.exists() {
+                command.arg("--build-context").arg(format!("{name}=oci-layout://{}", layout.display()));
+            }
+        }
         command.arg("-f").arg(context.join("Dockerfile"));
         command
     }
@@ -244,18 +252,38 @@ impl Site {
         command
     }
 
+    /// The packages of the workload `dpkg`, unpacked over the base's files in an overlay that need not outlast a crash.
+    fn bare_dpkg(&self) -> Command {
+        let scratch = self.at("dpkg-scratch");
+        let _absent = fs::remove_dir_all(&scratch);
+        for name in ["upper", "work", "root"] {
+            fs::create_dir_all(scratch.join(name)).unwrap();
+        }
+        let text = format!(
+            "mount -t overlay -o volatile,lowerdir={lower},upperdir=upper,workdir=work overlay root && mkdir root/debs && \
+             cp {debs}/*.deb root/debs && mount -t proc proc root/proc && \
+             chroot root sh -c 'dpkg --force-all --unpack /debs/*.deb && rm -r /debs'",
+            lower = self.at("debian-root").display(),
+            debs = self.at("dpkg/debs").display(),
+        );
+        let mut command = program("unshare", &["-m", "sh", "-c", &text]);
+        command.current_dir(scratch);
+        command
+    }
+
     fn buildah(&self, name: &str, layers: bool) -> Command {
         let root = self.at("buildah");
         let mut common = vec!["--root".to_owned(), root.display().to_string(), "--runroot".to_owned()];
         common.push(self.at("buildah-run").display().to_string());
-        let loaded = Command::new("buildah").args(&common).args(["inspect", "busybox"]).output().unwrap();
-        if !loaded.status.success() {
-            let layout = format!("oci:{}:latest", self.at("base").display());
+        for (name, layout) in [("busybox", self.at("base")), ("debian", self.at("debian-base"))] {
+            let known = Command::new("buildah").args(&common).args(["inspect", "--type=image", name]).output().unwrap();
+            if known.status.success() || !layout.exists() {
+                continue;
+            }
+            let layout = format!("oci:{}:latest", layout.display());
             let pulled = Command::new("buildah").args(&common).args(["pull", &layout]).output().unwrap();
             let id = String::from_utf8(pulled.stdout).unwrap();
-            assert!(
-                Command::new("buildah").args(&common).args(["tag", id.trim(), "busybox"]).status().unwrap().success()
-            );
+            assert!(Command::new("buildah").args(&common).args(["tag", id.trim(), name]).status().unwrap().success());
         }
         let mut command = Command::new("buildah");
         command.args(&common).args(["bud", "--isolation", "chroot", "--ulimit", "nofile=20000:20000", "--pull-never"]);
@@ -396,6 +424,35 @@ fn deep_top(site: &Site) {
     }
 }
 
+/// 51 MB of many small files, of Debian 12.
+const PACKAGES: &str = "perl-modules-5.36 libpython3.11-stdlib python3.11-minimal git vim-runtime cpp-12 libicu72 locales tzdata \
+                        manpages-dev linux-libc-dev libc6-dev";
+
+/// These packages in a context, and a base of it. Needs mmdebstrap and an archive.
+fn dpkg(site: &Site) {
+    let (root, base) = (site.at("debian-root"), site.at("debian-base"));
+    if !root.exists() {
+        let made =
+            Command::new("mmdebstrap").args(["--variant=essential", "--format=directory", "bookworm"]).arg(&root);
+        assert!(made.status().expect("mmdebstrap").success());
+    }
+    if !base.exists() {
+        fs::write(root.join("Dockerfile"), "FROM scratch\nCOPY --exclude=Dockerfile . /\n").unwrap();
+        let mut command = site.build(&root, &site.at("base-store"));
+        command.args(["-t", "debian:latest", "-o"]).arg(format!("type=oci,tar=false,dest={}", base.display()));
+        assert!(command.arg(&root).status().unwrap().success());
+        fs::remove_file(root.join("Dockerfile")).unwrap();
+    }
+    let text = "FROM debian\nCOPY debs/*.deb /debs/\nRUN dpkg --force-all --unpack /debs/*.deb && rm -r /debs\n";
+    site.context("dpkg", text, |dir| {
+        let debs = dir.join("debs");
+        fs::create_dir(&debs).unwrap();
+        let mut command = program("apt-get", &["download", "-qq"]);
+        command.args(PACKAGES.split_whitespace());
+        assert!(command.current_dir(debs).status().unwrap().success());
+    });
+}
+
 fn stages50(site: &Site) {
     let mut text = String::from("FROM busybox AS base\nRUN mkdir /out\n");
     for branch in 0..36 {
@@ -417,11 +474,11 @@ fn stages50(site: &Site) {
 }
 
 fn long300(site: &Site) {
-    let mut text = String::from("FROM scratch\nENV V0=start\n");
+    let mut text = String::from("FROM scratch\nENV V0=start E0=0\n");
     for number in 1..site.scaled(300) {
         let _infallible = match number % 4 {
             0 => writeln!(text, "LABEL l{number}=\"$V0 ${{A{}:-none}}\"", number - 1),
-            1 => writeln!(text, "ENV E{number}=${{V0%t}}x E0=$E0{number}"),
+            1 => writeln!(text, "ENV E{number}=${{V0%t}}x E0=${{E0}}.{number}"),
             2 => writeln!(text, "EXPOSE {number}/udp"),
             _ => writeln!(text, "ARG A{number}=${{V0/s/S}}"),
         };

@@ -156,6 +156,20 @@ const ROWS: &[Row] = &[
     ),
     (
         "end-3",
+        "a base that has not changed is asked after, and not read",
+        |ground| {
+            let mut kit = Kit::new();
+            kit.dockerfile(&format!("FROM {}:one\nLABEL a=b\n", ground.app));
+            assert!(kit.run(&["-o", "type=cacheonly"]).status.success());
+            let before = ground.registry.requests().len();
+            assert!(kit.run(&["--pull", "-o", "type=cacheonly"]).status.success());
+            let asked = ground.registry.requests();
+            assert!(!asked[before..].iter().any(|line| line.starts_with("GET /v2/team/app/manifests")), "{asked:?}");
+        },
+        &["GET /v2/team/app/manifests/one 200", "HEAD /v2/team/app/manifests/one 200"],
+    ),
+    (
+        "end-3",
         "what is not there is told as such",
         |ground| {
             let pulled = ground.pull(&format!("{}:absent", ground.app));

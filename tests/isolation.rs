@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::kit::{Kit, installed, root};
+use crate::kit::{CONTAINER, Kit, installed, root};
 
 #[test]
 fn every_isolation_gives_the_same_layers() {
@@ -98,4 +98,81 @@ fn doctor_names_the_capability_that_root_lacks() {
     let refused = &report["refused"][0];
     assert_eq!((&refused["isolation"], &refused["reason"]), (&"root".into(), &"root has no CAP_SYS_ADMIN here".into()));
     assert!(refused["way_out"].as_str().unwrap().contains("--cap-add SYS_ADMIN"), "{report:#}");
+}
+
+/// As the kernel has it where they are mounted; what is not refused is told.
+#[test]
+fn read_only_mounts_refuse_writes_where_nothing_is_mounted() {
+    if !root() {
+        return;
+    }
+    let Some(mut kit) = Kit::with_busybox() else { return };
+    let attempts = [
+        "touch /c/new",
+        "echo x >> /c/f",
+        "echo x > /link",
+        "cd /c && mkdir d",
+        "rm /c/f",
+        "mv /c/f /c/g",
+        "mv /etc/passwd /c/f",
+        "ln /c/f /f",
+        "ln -s f /c/l",
+        "chmod 600 /c/f",
+        "chown 5 /c/f",
+        "touch /c/f",
+        "mv /c /d",
+        "rm -r /c/d",
+        "mknod /c/p p",
+        "mknod /c/b b 8 0",
+        "touch /one",
+    ];
+    let tried: Vec<String> = attempts.iter().map(|attempt| format!("({attempt}) 2>/dev/null && exit 1")).collect();
+    let allowed =
+        "cat /c/f /one > /all && cp -r /c /copy && echo x > /copy/f && touch /c/d/../../new && ! test -e /c/new";
+    kit.file("f", "text").file("d/x", "below").flag(&["--isolation", "chroot"]).dockerfile(&format!(
+        "FROM busybox\nRUN ln -s c/f /link\n\
+         RUN --mount=target=/c --mount=source=f,target=/one {}; {allowed}\nRUN ! test -e /c && ! test -e /one\n",
+        tried.join("; ")
+    ));
+    let built = kit.build();
+    assert!(!built.stderr().contains("takes writes"), "{}", built.stderr());
+    let image = built.succeeds();
+    assert_eq!(image.file_of_image("/all").unwrap().content, b"texttext");
+}
+
+/// Where it is no network of its own, it is none all the same.
+#[test]
+fn run_20_no_network_is_none_without_namespaces() {
+    if !root() || !installed("setpriv") {
+        return;
+    }
+    let Some(mut kit) = Kit::with_busybox() else { return };
+    kit.dockerfile(
+        "FROM busybox\nRUN --network=none busybox nc -w 1 127.0.0.1 9 < /dev/null 2>&1 | grep 'not supported'; \
+         busybox ping -c 1 -w 1 127.0.0.1 2>&1 | grep 'not supported'\n",
+    );
+    let build = kit.command(&["--isolation", "chroot"]);
+    let mut command = Command::new("setpriv");
+    command.args([&format!("--bounding-set={CONTAINER}"), "--inh-caps=-all"]);
+    let output = command.arg(build.get_program()).args(build.get_args()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_step_knows_itself_where_no_proc_is_mounted() {
+    if !root() {
+        return;
+    }
+    let Some(mut kit) = Kit::with_busybox() else { return };
+    kit.flag(&["--isolation", "chroot", "--build-arg", "BUILDKIT_SANDBOX_HOSTNAME=other"]).dockerfile(
+        "FROM busybox\n\
+         RUN (echo one > /dev/stdout) > /a && (echo two > /dev/stderr) 2>&1 | cat >> /a && echo three | cat /dev/stdin >> /a\n\
+         RUN ln -s /dev/stdout /log && (echo four > /log) | cat >> /a && echo five | (exec 7<&0; cat /dev/fd/7 >> /a)\n\
+         RUN (cat /dev/fd/9) 2>/dev/null && exit 1; ls -l /dev/fd/ > /dev/null && readlink /proc/self/exe >> /a\n\
+         RUN uname -n >> /a && grep -c Umask /proc/self/status >> /a && readlink /proc/self/fd/0 >> /a\n\
+         USER daemon\nRUN cat /proc/self/status | grep -q '^Uid:.1' && echo six | cat /dev/stdin | grep six\n",
+    );
+    let image = kit.build().succeeds();
+    let text = String::from_utf8(image.file_of_image("/a").unwrap().content).unwrap();
+    assert_eq!(text, "one\ntwo\nthree\nfour\nfive\n/bin/busybox\nother\n1\n/dev/null\n");
 }

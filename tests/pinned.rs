@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::kit::{Kit, root};
+use crate::kit::{Kit, processes_with, root};
 
 const STEPS: &str = "FROM busybox\n\
     RUN mkdir /d && echo one > /d/a && ln /d/a /d/b && ln -s a /d/c && rm /etc/group && chown 7:8 /d/a && chmod 4755 /d/b\n\
@@ -131,14 +131,4 @@ fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
         assert!(began.elapsed() < Duration::from_secs(20), "timed out: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// Processes whose command line holds `words`, those of kiln itself left out.
-fn processes_with(words: &str) -> usize {
-    let wanted = words.replace(' ', "\0");
-    let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    entries
-        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
-        .filter(|line| String::from_utf8_lossy(line).starts_with(&wanted))
-        .count()
 }

@@ -55,6 +55,14 @@ impl Pulled {
     /// Asks the registry what the name means now, and keeps that manifest or index.
     pub(super) fn resolve(&self, store: &Store) -> Result<Descriptor, Error> {
         let task = self.remote.tasks.start(format!("resolve {}", self.name));
+        if let Some(known) = store.resolve(&self.name).map_err(Error::Store)?
+            && self.name.digest().is_none()
+            && store.has(&known.digest)
+            && self.remote.registry.still_means(&self.name, &known.digest)
+        {
+            task.ends(Outcome::Done);
+            return Ok(known);
+        }
         let resolved = self.remote.registry.resolve(&self.name)?;
         if let Some(wanted) = self.name.digest()
             && wanted != resolved.descriptor.digest

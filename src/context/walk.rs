@@ -190,7 +190,7 @@ impl<'a> Walk<'a> {
                 tasks.push(Task { directory: 0, path, verdict: below, work });
                 found.children.push((bytes, Child::Directory(0)));
             } else if !below.excluded()
-                && let Some(inode) = self.inode(dir.as_fd(), &name, path, &known, &mut run)?
+                && let Some(inode) = self.inode(dir.as_fd(), &name, &path, &known, &mut run)?
             {
                 found.children.push((bytes, Child::Inode(inode)));
             }
@@ -229,14 +229,14 @@ impl<'a> Walk<'a> {
         &self,
         dir: BorrowedFd<'_>,
         name: &CStr,
-        path: RootPath,
+        path: &RootPath,
         known: &Known<'_>,
         run: &mut Run,
     ) -> Result<Option<Arc<Inode>>, ContextError> {
         let stat = match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(failure(&path, error)),
+            Err(error) => return Err(failure(path, error)),
         };
         let link = (stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino));
         let same = link.and_then(|link| lock(&self.links).get(&link).cloned());
@@ -244,11 +244,11 @@ impl<'a> Walk<'a> {
         let known = known.get(name.to_bytes(), &stamp);
         let inode = match same {
             Some(inode) => inode,
-            None => match entry::inode(dir, name, &path, &stat, self.files, known) {
+            None => match entry::inode(dir, name, path, &stat, self.files, known) {
                 Ok(Some(inode)) => Arc::new(inode),
                 Ok(None) => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(failure(&path, error)),
+                Err(error) => return Err(failure(path, error)),
             },
         };
         let inode = match link {

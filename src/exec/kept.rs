@@ -104,7 +104,7 @@ impl Kept {
         match &self.origin {
             Origin::Base(blob, source) => {
                 self.store.ensure_blob(blob, source.as_deref())?;
-                Ok((**blob).clone())
+                Ok(Descriptor::clone(blob))
             }
             Origin::Shared(hit) => {
                 let blob = hit.blob();

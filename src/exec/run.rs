@@ -136,9 +136,6 @@ impl Build<'_> {
         let found =
             users::run_user(root, &op.user).map_err(|error| ExecError::step("D-50", step, error.to_string()))?;
         let mounted = Mounted::of(self, step, op)?;
-        if self.isolation() == Isolation::Chroot {
-            self.warn_of_writable(&mounted);
-        }
         let mut env = [&op.env[..], &op.proxy_env[..]].concat();
         env.extend(secret_variables(self, step, op)?);
         env.extend(agent_variable(op, &env));
@@ -164,6 +161,9 @@ impl Build<'_> {
             claims,
             cancel: self.cancel,
         };
+        if !sandbox::refuses_writes(self.isolation(), &process) {
+            self.warn_of_writable(&mounted);
+        }
         let mut output = |bytes: &[u8]| self.sink.event(Event::Output { task, bytes: bytes.to_vec() });
         let exit = match sandbox::run(self.isolation(), &process, &mut output) {
             Ok(exit) => exit,
@@ -190,7 +190,7 @@ impl Build<'_> {
         Err(failure)
     }
 
-    /// Nothing makes a directory read-only where nothing can be mounted.
+    /// Nothing keeps a directory as it is where nothing can be mounted and nobody supervises.
     fn warn_of_writable(&self, mounted: &Mounted) {
         let bound = |mount: &&SandboxMount| mount.read_only && matches!(mount.kind, SandboxMountKind::Bind(_));
         for SandboxMount { target, .. } in mounted.mounts.iter().filter(bound) {

@@ -58,6 +58,20 @@ impl Registry {
         self.manifest_of(name, &wanted.unwrap_or_else(|| name.tag().unwrap_or("latest").to_owned()))
     }
 
+    /// Whether `name` still means the manifest or index `digest`: asked without reading it, which registries that count
+    /// pulls do not count. In doubt it does not.
+    pub fn still_means(&self, name: &Reference, digest: &Digest) -> bool {
+        let path = format!("/v2/{}/manifests/{}", name.repository(), name.tag().unwrap_or("latest"));
+        let scopes = Scopes::pull(name.repository());
+        let told = self.first_that_has(name, Doing::Pull, |connection| {
+            let head = |client: &reqwest::blocking::Client, url| client.head(url).header(ACCEPT, ACCEPTED);
+            let response = connection.send(&scopes, &path, head)?;
+            let told = response.headers().get("Docker-Content-Digest").and_then(|value| value.to_str().ok());
+            Ok(told.and_then(|text| text.parse::<Digest>().ok()))
+        });
+        told.is_ok_and(|told| told.as_ref() == Some(digest))
+    }
+
     /// Reads the manifest or index of that digest in the repository of `name`.
     pub fn manifest(&self, name: &Reference, digest: &Digest) -> Result<Vec<u8>, Error> {
         self.manifest_of(name, &digest.to_string()).map(|resolved| resolved.bytes)

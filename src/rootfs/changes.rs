@@ -211,12 +211,14 @@ impl Differ {
                     self.passed_over = true;
                     return Ok(());
                 }
-                let known = self.names.get(&Arc::as_ptr(new)).cloned();
-                if let Some(target) = known {
-                    self.emit(Change::Link { path: path.clone(), target });
-                    return Ok(());
+                // One holder means one name.
+                if Arc::strong_count(new) > 1 {
+                    if let Some(target) = self.names.get(&Arc::as_ptr(new)).cloned() {
+                        self.emit(Change::Link { path: path.clone(), target });
+                        return Ok(());
+                    }
+                    self.names.insert(Arc::as_ptr(new), path.clone());
                 }
-                self.names.insert(Arc::as_ptr(new), path.clone());
                 self.emit(Change::Put { path: path.clone(), inode: Arc::clone(new) });
             }
         }

@@ -1,8 +1,8 @@
 //! Rung `chroot`: for root without `CAP_SYS_ADMIN`, who can mount nothing and make no namespaces.
 //!
 //! What a mount would cover is moved out of the root for the time of the step, and something like the mount is put in its
-//! place; afterwards it is moved back. So the layer is the same as on the other rungs. A read-only mount can be written
-//! to here, but nothing of that stays.
+//! place; afterwards it is moved back. So the layer is the same as on the other rungs. A supervisor refuses what would be written to
+//! a read-only mount; where there can be none it is written to a copy, and nothing of that stays.
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Uid, makedev};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, makedev};
 use rustix::io::Errno;
 use rustix::process::DumpableBehavior;
 use rustix::thread::UnshareFlags;
@@ -25,7 +25,7 @@ use super::place::{Missing, Places, keeping_time, open_host};
 use super::proc_files::make_proc;
 use super::run::Links;
 use super::socket::{self, Listening};
-use super::supervise::{Supervised, Supervisor, Taken};
+use super::supervise::{Chrooted, StandIn, Supervised, Supervisor, Taken};
 use super::{
     Doing, Exit, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, network_files, standing, sys,
 };
@@ -37,23 +37,35 @@ pub(super) fn run(process: &Process<'_>, output: OwnedFd, links: &Links) -> Resu
     // Here a step sees kiln's processes: without CAP_SYS_PTRACE it can neither trace them nor read their memory then.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("hide kiln's memory")?;
     sys::unshare(UnshareFlags::FS).doing("separate the working directory")?;
+    let restriction = Restriction::of(process, standing::may_mount());
+    let mut has_network = !process.no_network;
     if process.no_network {
         let separated = sys::unshare(UnshareFlags::NEWNET).and_then(|()| sys::raise_loopback());
-        separated.map_err(|_refused| unsupported("`--network=none`"))?;
+        has_network = separated.is_err();
+    }
+    // Without a network of its own it can still be refused that of the machine.
+    let no_sockets = process.no_network && has_network;
+    if no_sockets && (restriction == Restriction::None || !Taken::InChroot(Chrooted::default()).is_known()) {
+        return Err(unsupported("`--network=none`"));
     }
     // Permission bits below are meant as they are written.
     rustix::process::umask(Mode::empty());
 
     let mut scene = Scene::new(root).doing("open the root file system")?;
-    let restriction = Restriction::of(process, standing::may_mount());
     let supervision = match restriction {
         Restriction::None => None,
-        _ => Supervisor::new(process, Taken::RareInChroot)?,
+        _ => {
+            let writes = process.mounts.iter().any(|mount| mount.read_only);
+            Supervisor::new(process, Taken::InChroot(Chrooted { writes, no_sockets }))?
+        }
     };
     let (supervisor, supervised) = supervision.unzip();
-    let result = scene.set_up(process, supervised, output, links).and_then(|launch| match &supervisor {
+    let result = scene.set_up(process, supervised, output, links).and_then(|launch| match supervisor {
         None => launch.run(process),
-        Some(supervisor) => run_beside(supervisor, launch, process),
+        Some(mut supervisor) => {
+            supervisor.know(std::mem::take(&mut scene.read_only), scene.stand_in);
+            run_beside(&supervisor, launch, process)
+        }
     });
     let cleaned = scene.leave().doing("put back what mounts covered");
     result.and_then(|exit| cleaned.map(|()| exit))
@@ -67,6 +79,14 @@ struct Scene {
     aside: tempfile::TempDir,
     aside_directory: OwnedFd,
     covers: Vec<Cover>,
+    read_only: Vec<OwnedFd>,
+    stand_in: StandIn,
+}
+
+/// Whether a supervisor can be had that refuses what a process would write to its read-only mounts.
+pub(super) fn refuses_writes(process: &Process<'_>) -> bool {
+    Restriction::of(process, standing::may_mount()) != Restriction::None
+        && Taken::InChroot(Chrooted::default()).is_known()
 }
 
 /// Something put in the place of something else.
@@ -90,6 +110,8 @@ impl Scene {
             aside,
             aside_directory,
             covers: vec![],
+            read_only: vec![],
+            stand_in: StandIn::default(),
         })
     }
 
@@ -100,9 +122,12 @@ impl Scene {
         output: OwnedFd,
         links: &Links,
     ) -> Result<Launch, SandboxError> {
-        self.cover("/proc", Missing::Directory, None, make_proc)?;
+        let is_answered = supervised.is_some();
+        self.cover("/proc", Missing::Directory, None, |place| make_proc(place, is_answered))?;
         self.cover("/sys", Missing::Directory, None, |place| make_directory(place, 0o555))?;
-        self.cover("/dev", Missing::Directory, None, make_dev)?;
+        let mut stand_in = StandIn::default();
+        self.cover("/dev", Missing::Directory, None, |place| make_dev(place, is_answered.then_some(&mut stand_in)))?;
+        self.stand_in = stand_in;
         let resolv_conf = network_files::resolv_conf(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
         let hosts = network_files::hosts(process.hostname, process.hosts);
         for (target, text) in [("/etc/hosts", hosts), ("/etc/resolv.conf", resolv_conf)] {
@@ -152,7 +177,16 @@ impl Scene {
                 let back = if mount.read_only { None } else { Some(split(path).map_err(failed)?) };
                 self.cover(&mount.target, missing, back, |place| copy(source, place))
             }
+        }?;
+        if mount.read_only {
+            let opened = self.opened(&mount.target).map_err(failed)?;
+            self.read_only.push(opened);
         }
+        Ok(())
+    }
+
+    fn opened(&mut self, target: &str) -> io::Result<OwnedFd> {
+        self.places.find(target, Missing::Directory)?.file.try_clone()
     }
 
     /// Moves what is at `target` out of the root, and has `make` put something else there.
@@ -236,8 +270,9 @@ pub(super) fn make_file(place: Name<'_>, content: &[u8], mode: u32, owner: (u32,
     Ok(rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?)
 }
 
-/// A `/dev` with the usual nodes, as far as they can be made; without them, `null` is a file that swallows what it gets.
-fn make_dev(place: Name<'_>) -> io::Result<()> {
+/// A `/dev` with the usual nodes, as far as they can be made; without them, `null` is a file that swallows what it gets. What
+/// stands for open files is told, where somebody answers for it.
+fn make_dev(place: Name<'_>, stand_in: Option<&mut StandIn>) -> io::Result<()> {
     make_directory(place, 0o755)?;
     let how = OFlags::PATH | OFlags::CLOEXEC;
     let dev = rustix::fs::openat(place.directory, place.name, how, Mode::empty())?;
@@ -250,7 +285,29 @@ fn make_dev(place: Name<'_>) -> io::Result<()> {
         missing_is_fine(remove(Name::new(&dev, b"null")))?;
         make_file(Name::new(&dev, b"null"), b"", 0o666, (0, 0))?;
     }
-    make_directory(Name::new(&dev, b"shm"), 0o1777)
+    make_directory(Name::new(&dev, b"shm"), 0o1777)?;
+    if let Some(stand_in) = stand_in {
+        *stand_in = make_descriptors(&dev)?;
+    }
+    Ok(())
+}
+
+/// The most descriptors that shells hand on by name, from the highest down.
+const DESCRIPTORS: u32 = 64;
+
+/// `/dev/fd` and its like. One socket by many names, since to make many files takes some file systems long.
+fn make_descriptors(dev: &OwnedFd) -> io::Result<StandIn> {
+    make_directory(Name::new(dev, b"fd"), 0o555)?;
+    let directory = rustix::fs::openat(dev, "fd", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::fs::mknodat(&directory, "0", FileType::Socket, Mode::from_raw_mode(0o666), 0)?;
+    for number in 1..DESCRIPTORS {
+        rustix::fs::linkat(&directory, "0", &directory, number.to_string(), AtFlags::empty())?;
+    }
+    for (target, name) in [("fd/0", "stdin"), ("fd/1", "stdout"), ("fd/2", "stderr")] {
+        rustix::fs::symlinkat(target, dev, name)?;
+    }
+    let stat = rustix::fs::statat(&directory, "0", AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(StandIn { device: stat.st_dev, inode: stat.st_ino })
 }
 
 /// Whether this process can change its root directory; tried on a thread of its own, which then ends.

@@ -39,7 +39,7 @@ use std::io;
 pub use cgroup::{Cgroup, Resources, limitable};
 pub use limits::{Limits, Ulimit};
 pub use probe::{Probe, Refused, can_overlay_in, probe};
-pub use run::run;
+pub use run::{refuses_writes, run};
 pub use seccomp::filters_calls;
 pub use socket::Service;
 pub use spec::{Exit, HostEntry, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, User};

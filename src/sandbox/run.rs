@@ -73,6 +73,11 @@ pub fn run(isolation: Isolation, process: &Process<'_>, output: &mut dyn FnMut(&
     })
 }
 
+/// Whether read-only mounts of a process refuse what would be written to them; if not, it is written to a copy.
+pub fn refuses_writes(isolation: Isolation, process: &Process<'_>) -> bool {
+    isolation != Isolation::Chroot || chroot::refuses_writes(process)
+}
+
 /// The pipe for the output. Its writing end belongs to the step's user, who may want to open `/dev/stdout`.
 fn pipe(isolation: Isolation, process: &Process<'_>) -> Result<(OwnedFd, OwnedFd), SandboxError> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).doing("make a pipe")?;

@@ -30,14 +30,7 @@ impl Transfer {
     /// it is known where the blobs can be had.
     pub fn look_up(&self, name: &Reference, extent: &Extent) -> Result<(Descriptor, Tree), Error> {
         let task = self.tasks.start(format!("resolve {name}"));
-        let resolved = self.registry.resolve(name)?;
-        let top = resolved.descriptor;
-        if let Some(expected) = name.digest()
-            && expected != top.digest
-        {
-            return Err(Error::Damaged { name: name.to_string(), expected, found: top.digest });
-        }
-        self.store.put_blob(&resolved.bytes).map_err(Error::Store)?;
+        let top = self.resolve(name)?;
         self.store.put_source(&top.digest, &name.place()).map_err(Error::Store)?;
         task.ends(Outcome::Done);
         drop(task);
@@ -46,6 +39,26 @@ impl Transfer {
             self.store.put_source(digest, &name.place()).map_err(Error::Store)?;
         }
         Ok((top, wanted))
+    }
+
+    /// What `name` means in its registry; the store has that document afterwards.
+    fn resolve(&self, name: &Reference) -> Result<Descriptor, Error> {
+        if name.digest().is_none()
+            && let Some(known) = self.store.resolve(name).map_err(Error::Store)?
+            && self.store.has(&known.digest)
+            && self.registry.still_means(name, &known.digest)
+        {
+            return Ok(known);
+        }
+        let resolved = self.registry.resolve(name)?;
+        let top = resolved.descriptor;
+        if let Some(expected) = name.digest()
+            && expected != top.digest
+        {
+            return Err(Error::Damaged { name: name.to_string(), expected, found: top.digest });
+        }
+        self.store.put_blob(&resolved.bytes).map_err(Error::Store)?;
+        Ok(top)
     }
 
     /// The part of an image that is asked for; `name` is what errors call it. Its documents are in the store afterwards.

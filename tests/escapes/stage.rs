@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-use crate::kit::{Image, Kit, installed, skipped, text};
+use crate::kit::{CONTAINER, Image, Kit, installed, skipped, text};
 
 /// A secret of the builder's: in a file and in its environment, never in a step's.
 pub(super) const CANARY: &str = "canary-of-the-builder-41c7";
@@ -23,9 +23,6 @@ pub(super) struct Rung {
     /// What to put before the command.
     before: Vec<String>,
 }
-
-/// The capabilities that container engines give by default: no `CAP_SYS_ADMIN` among them.
-const CONTAINER: &str = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap";
 
 /// All that can be tried here; what cannot is said aloud.
 pub(super) fn rungs() -> &'static [Rung] {

@@ -102,6 +102,11 @@ pub(super) const ATTACKS: &[Attack] = &[
         "mknod /proc/self/../..@OUTSIDE@/made b 8 0 || mknod /proc/thread-self/../../..@OUTSIDE@/made b 8 0",
     ),
     attack(
+        "supervisor-opens",
+        "has the supervisor open a file outside by names of the process's own files",
+        "for way in /proc/self/.. /proc/self/fd/../.. /proc/self/fd/0/../.. /dev/fd/.. /dev/fd/0/../.. /proc/self/cwd/../../../.. /proc/self/root/../..; do cat $way/..@OUTSIDE@/secret && exit 0; cat $way@OUTSIDE@/secret && exit 0; done; cat /proc/self/../1/environ /proc/self/../$PPID/environ | grep -q canary-of-the-builder",
+    ),
+    attack(
         "supervisor-outside",
         "has the supervisor make a node from a directory outside of a second root",
         "/attack climb-node @OUTSIDE@/made",

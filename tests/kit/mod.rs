@@ -47,6 +47,9 @@ pub(crate) struct Kit {
     env: Vec<(String, String)>,
 }
 
+/// The capabilities that container engines give by default: no `CAP_SYS_ADMIN` among them.
+pub(crate) const CONTAINER: &str = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap";
+
 /// Says why a test does not run, so that nobody takes its pass for a proof.
 #[expect(clippy::print_stderr, reason = "a test's report")]
 pub(crate) fn skipped(why: &str) {
@@ -265,6 +268,16 @@ pub(crate) fn output_of(program: &str, arguments: &[&str]) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {arguments:?}: {stderr}");
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Processes whose command line begins with `words`.
+pub(crate) fn processes_with(words: &str) -> usize {
+    let wanted = words.replace(' ', "\0");
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
+        .filter(|line| String::from_utf8_lossy(line).starts_with(&wanted))
+        .count()
 }
 
 /// So many bytes of text that hardly compresses.

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use libc::sock_filter;
 
 use super::Isolation;
-pub(super) use program::{ARCHITECTURE, NUMBER, argument, give, jump, load, search};
+pub(super) use program::{ARCHITECTURE, NUMBER, argument, give, jump, load, only_for, search};
 use table::{Call, Kind, Verdict};
 
 /// Whether a filter can be had without `no_new_privs`, which would break set-id programs: that takes `CAP_SYS_ADMIN`. The user

@@ -79,7 +79,7 @@ fn jump_over(condition: u32, value: u32, block: &[sock_filter]) -> Vec<sock_filt
 }
 
 /// Runs `block`, which must end with an answer, if the loaded value is `value`, else goes on behind it.
-pub(super) fn only_for(value: u32, block: &[sock_filter]) -> Vec<sock_filter> {
+pub(in crate::sandbox) fn only_for(value: u32, block: &[sock_filter]) -> Vec<sock_filter> {
     let mut program = match u8::try_from(block.len()) {
         Ok(distance) => vec![jump(libc::BPF_JEQ, value, 0, distance)],
         Err(_) => vec![jump(libc::BPF_JEQ, value, 1, 0), go(block.len())],

@@ -18,6 +18,10 @@ pub(super) struct Credentials {
     pub(super) user: Ids,
     pub(super) group: Ids,
     pub(super) groups: Vec<u32>,
+    /// Whether it asked for its capabilities to stay when it is root no more (`PR_SET_KEEPCAPS`).
+    pub(super) keeps_capabilities: bool,
+    /// Whether they have stayed.
+    pub(super) is_capable: bool,
 }
 
 /// Stands for "as it is" in calls that set several ids.
@@ -106,12 +110,17 @@ impl Credentials {
         // As the kernel keeps and shows them.
         let mut groups = user.groups.clone();
         groups.sort_unstable();
-        Self { user: Ids::all(user.uid), group: Ids::all(user.gid), groups }
+        Self { user: Ids::all(user.uid), group: Ids::all(user.gid), groups, ..Self::default() }
     }
 
-    /// Whether it may become anybody. Capabilities without the id of root are not followed.
+    /// Whether it may become anybody. Capabilities one by one are not followed.
     pub(super) fn is_privileged(&self) -> bool {
-        self.user.effective == 0
+        self.user.effective == 0 || self.is_capable
+    }
+
+    /// The same with other ids of the user.
+    pub(super) fn with_user(&self, user: Ids) -> Self {
+        Self { user, is_capable: self.keeps_capabilities && self.is_privileged(), ..self.clone() }
     }
 
     /// Whether new files belong to it as they do to root.
@@ -128,6 +137,7 @@ impl Credentials {
     pub(super) fn execute(&mut self, user: Option<u32>, group: Option<u32>) {
         self.user.execute(user);
         self.group.execute(group);
+        (self.keeps_capabilities, self.is_capable) = (false, false);
     }
 
     /// Whether the permission bits `wanted` (4 read, 2 write, 1 execute) are given by a file with this owner and mode.
@@ -197,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_set_id_program_changes_effective_and_saved_ids() {
-        let mut credentials = Credentials { user: USER, group: USER, groups: vec![] };
+        let mut credentials = Credentials { user: USER, group: USER, ..Credentials::default() };
         credentials.execute(Some(0), None);
         assert_eq!(credentials.user, Ids { real: 1000, effective: 0, saved: 0, file: 0 });
         assert_eq!(credentials.group, USER);
@@ -205,8 +215,19 @@ mod tests {
     }
 
     #[test]
+    fn capabilities_stay_until_the_next_program_for_who_asked() {
+        let root = Credentials::default();
+        assert!(!root.with_user(USER).is_privileged());
+        let mut keeping = Credentials { keeps_capabilities: true, ..root }.with_user(USER);
+        assert!(keeping.is_privileged() && keeping.with_user(Ids::all(7)).is_privileged());
+        keeping.execute(None, None);
+        assert!(!keeping.is_privileged());
+        assert!(!Credentials { keeps_capabilities: true, ..keeping }.with_user(USER).is_privileged());
+    }
+
+    #[test]
     fn permission_bits_go_by_the_first_class_that_fits() {
-        let credentials = Credentials { user: USER, group: USER, groups: vec![50] };
+        let credentials = Credentials { user: USER, group: USER, groups: vec![50], ..Credentials::default() };
         for (row, owner, mode, may) in [
             ("the owner", (1000, 0), 0o200, true),
             ("the owner, who may less than others", (1000, 0), 0o077, false),

@@ -67,9 +67,9 @@ const OLDER: [c_long; 0] = [];
 
 /// Calls that open a file, and the place of their flags: taken when they may make one.
 #[cfg(target_arch = "x86_64")]
-const OPENING: [(c_long, usize); 2] = [(libc::SYS_openat, 2), (libc::SYS_open, 1)];
+pub(super) const OPENING: [(c_long, usize); 2] = [(libc::SYS_openat, 2), (libc::SYS_open, 1)];
 #[cfg(not(target_arch = "x86_64"))]
-const OPENING: [(c_long, usize); 1] = [(libc::SYS_openat, 2)];
+pub(super) const OPENING: [(c_long, usize); 1] = [(libc::SYS_openat, 2)];
 
 /// `O_CREAT`, and the bit of `O_TMPFILE` that is not `O_DIRECTORY`.
 pub(super) const MAKING: u32 = libc::O_CREAT.cast_unsigned() | 0o20_000_000;
@@ -98,10 +98,12 @@ fn program() -> Vec<sock_filter> {
     }
     // The slack of timers says who a process is.
     program.extend([
-        jump(libc::BPF_JEQ, number(libc::SYS_prctl), 0, 4),
+        jump(libc::BPF_JEQ, number(libc::SYS_prctl), 0, 6),
         load(argument(0)),
         jump(libc::BPF_JEQ, libc::PR_SET_TIMERSLACK.cast_unsigned(), 0, 1),
         give(SUCCEED),
+        jump(libc::BPF_JEQ, libc::PR_SET_KEEPCAPS.cast_unsigned(), 0, 1),
+        give(TAKE),
         give(ALLOW),
     ]);
     let mut taken: Vec<_> = TAKEN.into_iter().chain(OLDER).map(number).collect();

@@ -1,6 +1,6 @@
 //! A supervisor answers the system calls that a rung cannot make as they are meant.
 //!
-//! On the rungs `rootless` and `chroot` those are few: see [`rare`]. On the rung `single-id` it answers all that one id is too little for.
+//! On the rungs `rootless` and `chroot` those are few: see [`rare`], and for the latter [`own_files`] and [`writes`]. On the rung `single-id` it answers all that one id is too little for.
 //!
 //! A seccomp filter stops each such call of the step (`seccomp_unotify(2)`, Linux 5.9) until a thread of kiln has answered it.
 //!
@@ -17,14 +17,17 @@
 //! architecture than the machine's own are not supervised.
 
 mod calls;
+mod chroot_filter;
 mod credentials;
 mod filter;
 mod identities;
 mod making;
+mod own_files;
 mod owners;
 mod place;
 mod rare;
 mod rare_filter;
+mod writes;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -44,7 +47,9 @@ use super::place::open_host;
 use super::{Doing, Process, Root, SandboxError, sys, sys_notify};
 use credentials::Credentials;
 use identities::Identities;
+pub(super) use own_files::StandIn;
 use owners::Owners;
+use writes::ReadOnly;
 
 /// Threads that answer: more than one, since a call may wait for a disk.
 const THREADS: usize = 2;
@@ -56,8 +61,32 @@ pub(super) enum Taken {
     All,
     /// Device nodes, and owners beyond a user namespace's.
     RareInNamespace,
-    /// Device nodes, for a step whose root directory is merely changed.
-    RareInChroot,
+    /// Device nodes and what a step asks about itself, for one whose root directory is merely changed.
+    InChroot(Chrooted),
+}
+
+/// What is taken besides.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Chrooted {
+    /// What would change read-only mounts.
+    pub(super) writes: bool,
+    /// Sockets of networks, which are refused.
+    pub(super) no_sockets: bool,
+}
+
+impl Taken {
+    /// Whether the machine's calls are known.
+    pub(super) fn is_known(self) -> bool {
+        !self.filter().is_empty()
+    }
+
+    fn filter(self) -> &'static [libc::sock_filter] {
+        match self {
+            Self::All => filter::filter(),
+            Self::RareInNamespace => rare_filter::for_many_ids(),
+            Self::InChroot(more) => chroot_filter::for_chroot(more),
+        }
+    }
 }
 
 /// One step's supervisor, made before the step's root is entered.
@@ -73,6 +102,9 @@ pub(super) struct Supervisor<'a> {
     taken: Taken,
     /// The step's root directory, where the threads are not in it anyway.
     root: Option<OwnedFd>,
+    read_only: ReadOnly,
+    stand_in: StandIn,
+    hostname: &'a str,
 }
 
 /// What the step's process needs to hand itself over.
@@ -86,11 +118,7 @@ pub(super) struct Supervised {
 impl<'a> Supervisor<'a> {
     /// To be called where this machine's paths can still be reached. `None` where the machine's calls are not known.
     pub(super) fn new(process: &Process<'a>, taken: Taken) -> Result<Option<(Self, Supervised)>, SandboxError> {
-        let filter = match taken {
-            Taken::All => filter::filter(),
-            Taken::RareInNamespace => rare_filter::for_many_ids(),
-            Taken::RareInChroot => rare_filter::for_chroot(),
-        };
+        let filter = taken.filter();
         if filter.is_empty() && taken != Taken::All {
             return Ok(None);
         }
@@ -109,13 +137,22 @@ impl<'a> Supervisor<'a> {
             has_changed_root: AtomicBool::new(taken != Taken::All),
             taken,
             root: match (taken, process.root) {
-                (Taken::RareInChroot, Root::Directory(path)) => {
+                (Taken::InChroot(_), Root::Directory(path)) => {
                     Some(open_host(path).doing("open the root file system")?)
                 }
                 _ => None,
             },
+            read_only: ReadOnly::default(),
+            stand_in: StandIn::default(),
+            hostname: process.hostname,
         };
         Ok(Some((supervisor, Supervised { socket: theirs, keeps_identities: taken == Taken::All, filter })))
+    }
+
+    /// What the root directory of a step holds that is more than it seems: read-only places, and what stands for open files.
+    pub(super) fn know(&mut self, read_only: Vec<OwnedFd>, stand_in: StandIn) {
+        self.read_only = ReadOnly::new(read_only);
+        self.stand_in = stand_in;
     }
 
     /// Starts the threads, which share the step's mounts and root directory with the calling thread. They end when

@@ -143,7 +143,7 @@ impl Place {
 }
 
 /// What a path names below a process's own directory in `/proc`, if it does.
-fn own_files(path: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn own_files(path: &[u8]) -> Option<Vec<u8>> {
     if let Some(rest) = path.strip_prefix(b"/dev/fd/") {
         return Some([b"fd/", rest].concat());
     }

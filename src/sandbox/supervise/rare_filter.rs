@@ -1,10 +1,11 @@
-//! Takes the calls of [`super::rare`], by their arguments: a filter beside the usual one, whose refusals go before.
+//! Takes the calls of [`super::rare`] of a step in a user namespace, by their arguments: a filter beside the usual one, whose
+//! refusals go before.
 
 use std::sync::LazyLock;
 
 use libc::{c_long, sock_filter};
 
-use crate::sandbox::seccomp::{ALLOW, ARCHITECTURE, NUMBER, argument, give, jump, load};
+use crate::sandbox::seccomp::{ALLOW, ARCHITECTURE, NUMBER, argument, give, jump, load, only_for};
 
 use super::filter::{NATIVE, TAKE, number};
 
@@ -14,11 +15,17 @@ const NARROW: (u32, [(u32, usize); 2]) = (0x4000_0003, [(14, 1), (297, 2)]);
 #[cfg(not(target_arch = "x86_64"))]
 const NARROW: (u32, [(u32, usize); 2]) = (0x4000_0028, [(14, 1), (324, 2)]);
 
+/// `socketcall` and `socket` of those programs.
+#[cfg(target_arch = "x86_64")]
+const NARROW_SOCKETS: [u32; 2] = [102, 359];
+#[cfg(not(target_arch = "x86_64"))]
+const NARROW_SOCKETS: [u32; 2] = [102, 281];
+
 /// Calls that make nodes, and the places of mode and number.
 #[cfg(target_arch = "x86_64")]
-const NODES: [(c_long, usize, usize); 2] = [(libc::SYS_mknodat, 2, 3), (libc::SYS_mknod, 1, 2)];
+pub(super) const NODES: [(c_long, usize, usize); 2] = [(libc::SYS_mknodat, 2, 3), (libc::SYS_mknod, 1, 2)];
 #[cfg(not(target_arch = "x86_64"))]
-const NODES: [(c_long, usize, usize); 1] = [(libc::SYS_mknodat, 2, 3)];
+pub(super) const NODES: [(c_long, usize, usize); 1] = [(libc::SYS_mknodat, 2, 3)];
 
 /// Calls that give files away, and the places of user and group.
 #[cfg(target_arch = "x86_64")]
@@ -28,7 +35,7 @@ const OWNERS: [(c_long, usize, usize); 4] =
 const OWNERS: [(c_long, usize, usize); 2] = [(libc::SYS_fchownat, 2, 3), (libc::SYS_fchown, 1, 2)];
 
 /// Numbers of character devices that any process may use, and of overlayfs's mark, as `makedev` packs them.
-const HARMLESS: [u32; 7] = [0, 0x103, 0x105, 0x107, 0x108, 0x109, 0x500];
+pub(super) const HARMLESS: [u32; 7] = [0, 0x103, 0x105, 0x107, 0x108, 0x109, 0x500];
 /// More ids than this are not to be had by `newuidmap` as machines are set up.
 const LAST_ID: u32 = 65_535;
 
@@ -36,42 +43,36 @@ const NOT_PERMITTED: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned()
 
 /// For a step in a user namespace with many ids; empty on architectures whose calls kiln does not know.
 pub(super) fn for_many_ids() -> &'static [sock_filter] {
-    static FILTER: LazyLock<Vec<sock_filter>> = LazyLock::new(|| program(true));
+    static FILTER: LazyLock<Vec<sock_filter>> = LazyLock::new(program);
     &FILTER
 }
 
-/// For root in a changed root directory, where nodes are the machine's devices: harmless ones are made, of others only the
-/// layer knows.
-pub(super) fn for_chroot() -> &'static [sock_filter] {
-    static FILTER: LazyLock<Vec<sock_filter>> = LazyLock::new(|| program(false));
-    &FILTER
-}
-
-fn program(in_namespace: bool) -> Vec<sock_filter> {
+fn program() -> Vec<sock_filter> {
     let Some(native) = NATIVE else { return Vec::new() };
-    let mut program = vec![load(ARCHITECTURE)];
-    let other = narrow(in_namespace);
-    program.push(jump(libc::BPF_JEQ, native, distance(&other), 0));
-    program.extend(other);
-    program.push(load(NUMBER));
+    let mut program = begin(native, &[give(ALLOW)]);
     for (call, mode, device) in NODES {
-        let block = nodes(mode, device, in_namespace);
-        program.push(jump(libc::BPF_JEQ, number(call), 0, distance(&block)));
-        program.extend(block);
+        program.extend(only_for(number(call), &nodes(mode, device, true)));
     }
-    for (call, user, group) in OWNERS.into_iter().filter(|_| in_namespace) {
-        let block = owners(user, group);
-        program.push(jump(libc::BPF_JEQ, number(call), 0, distance(&block)));
-        program.extend(block);
+    for (call, user, group) in OWNERS {
+        program.extend(only_for(number(call), &owners(user, group)));
     }
     program.push(give(ALLOW));
+    program
+}
+
+/// Answers calls of other architectures as `other` says, and loads the number of those of the machine's own.
+pub(super) fn begin(native: u32, other: &[sock_filter]) -> Vec<sock_filter> {
+    let mut program = vec![load(ARCHITECTURE)];
+    program.push(jump(libc::BPF_JEQ, native, distance(other), 0));
+    program.extend(other);
+    program.push(load(NUMBER));
     program
 }
 
 /// Keeps the kind of file of a mode.
 const KIND: sock_filter = sock_filter { code: 0x54, jt: 0, jf: 0, k: libc::S_IFMT };
 
-fn nodes(mode: usize, device: usize, in_namespace: bool) -> Vec<sock_filter> {
+pub(super) fn nodes(mode: usize, device: usize, in_namespace: bool) -> Vec<sock_filter> {
     let mut block = vec![load(argument(mode)), KIND, jump(libc::BPF_JEQ, libc::S_IFBLK, 0, 1), give(TAKE)];
     block.extend([jump(libc::BPF_JEQ, libc::S_IFCHR, 1, 0), give(ALLOW)]);
     if !in_namespace {
@@ -89,12 +90,10 @@ fn owners(user: usize, group: usize) -> Vec<sock_filter> {
     [&beyond(user)[..], &beyond(group), &[give(ALLOW)]].concat()
 }
 
-/// 32-bit programs are not supervised: the kernel refuses them nodes in a namespace, and the filter does elsewhere.
-fn narrow(in_namespace: bool) -> Vec<sock_filter> {
+/// 32-bit programs are not supervised: in a namespace the kernel refuses them nodes, and here the filter does; and sockets, where
+/// there are to be none.
+pub(super) fn narrow(no_sockets: bool) -> Vec<sock_filter> {
     let (architecture, calls) = NARROW;
-    if in_namespace {
-        return vec![give(ALLOW)];
-    }
     let mut program = vec![jump(libc::BPF_JEQ, architecture, 1, 0), give(ALLOW), load(NUMBER)];
     for (call, mode) in calls {
         program.extend([
@@ -107,6 +106,9 @@ fn narrow(in_namespace: bool) -> Vec<sock_filter> {
             give(ALLOW),
         ]);
     }
+    for call in NARROW_SOCKETS.into_iter().filter(|_| no_sockets) {
+        program.extend([jump(libc::BPF_JEQ, call, 0, 1), give(NOT_PERMITTED)]);
+    }
     program.push(give(ALLOW));
     program
 }
@@ -118,6 +120,8 @@ fn distance(block: &[sock_filter]) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Chrooted;
+    use super::super::chroot_filter::for_chroot;
     use super::*;
 
     const EXECUTABLE: u32 = 0o755;
@@ -139,8 +143,15 @@ mod tests {
                 }
                 0x54 => value &= statement.k,
                 0x06 => return statement.k,
-                code if code & 0xf0 == libc::BPF_JEQ => at += offset(value == statement.k),
-                _ => at += offset(value > statement.k),
+                0x05 => at += statement.k as usize,
+                code => {
+                    at += offset(match code & 0xf0 {
+                        libc::BPF_JEQ => value == statement.k,
+                        libc::BPF_JGE => value >= statement.k,
+                        libc::BPF_JSET => value & statement.k != 0,
+                        _ => value > statement.k,
+                    });
+                }
             }
         }
     }
@@ -163,14 +174,72 @@ mod tests {
             ("a user beyond", fchownat, [0, 0, 65_536, u32::MAX], TAKE, ALLOW),
             ("a group beyond", fchownat, [0, 0, u32::MAX, 2_000_000], TAKE, ALLOW),
             ("nobody new", fchownat, [0, 0, u32::MAX, u32::MAX], ALLOW, ALLOW),
-            ("anything else", number(libc::SYS_openat), [0, 0, libc::S_IFBLK, disk], ALLOW, ALLOW),
+            ("a directory", number(libc::SYS_openat), [0, 0, libc::O_DIRECTORY.cast_unsigned(), disk], ALLOW, ALLOW),
+            ("a file that is read", number(libc::SYS_openat), [0, 0, 0, disk], ALLOW, TAKE),
+            ("the host's name", number(libc::SYS_uname), [0; 4], ALLOW, TAKE),
+            ("a removal", number(libc::SYS_unlinkat), [0; 4], ALLOW, ALLOW),
+            ("a question", number(libc::SYS_faccessat), [0, 0, libc::W_OK.cast_unsigned(), 0], ALLOW, ALLOW),
+            ("anything else", number(libc::SYS_newfstatat), [0, 0, libc::S_IFBLK, disk], ALLOW, ALLOW),
         ] {
             assert_eq!(answer(for_many_ids(), native, call, arguments), in_namespace, "{row}, in a namespace");
-            assert_eq!(answer(for_chroot(), native, call, arguments), in_chroot, "{row}, in a chroot");
+            assert_eq!(
+                answer(for_chroot(Chrooted::default()), native, call, arguments),
+                in_chroot,
+                "{row}, in a chroot"
+            );
         }
         let (narrow, [(mknod, _), _]) = NARROW;
-        assert_eq!(answer(for_chroot(), narrow, mknod, [0, libc::S_IFBLK, 0, 0]), NOT_PERMITTED);
-        assert_eq!(answer(for_chroot(), narrow, mknod, [0, libc::S_IFIFO, 0, 0]), ALLOW);
+        assert_eq!(answer(for_chroot(Chrooted::default()), narrow, mknod, [0, libc::S_IFBLK, 0, 0]), NOT_PERMITTED);
+        assert_eq!(answer(for_chroot(Chrooted::default()), narrow, mknod, [0, libc::S_IFIFO, 0, 0]), ALLOW);
         assert_eq!(answer(for_many_ids(), narrow, mknod, [0, libc::S_IFBLK, 0, 0]), ALLOW);
+    }
+
+    #[test]
+    fn run_20_no_network_has_no_sockets_where_it_cannot_be_a_network_of_its_own() {
+        let Some(native) = NATIVE else { return };
+        let (none, (narrow, _)) = (for_chroot(Chrooted { no_sockets: true, writes: false }), NARROW);
+        let socket = number(libc::SYS_socket);
+        for (row, family, is_allowed) in [
+            ("unix", libc::AF_UNIX, true),
+            ("netlink", libc::AF_NETLINK, true),
+            ("inet", libc::AF_INET, false),
+            ("inet6", libc::AF_INET6, false),
+            ("packet", libc::AF_PACKET, false),
+        ] {
+            let arguments = [family.cast_unsigned(), 0, 0, 0];
+            assert_eq!(answer(none, native, socket, arguments) == ALLOW, is_allowed, "{row}");
+            assert_eq!(answer(for_chroot(Chrooted::default()), native, socket, arguments), ALLOW, "{row}");
+        }
+        for call in NARROW_SOCKETS {
+            assert_eq!(answer(none, narrow, call, [0; 4]), NOT_PERMITTED);
+            assert_eq!(answer(for_chroot(Chrooted::default()), narrow, call, [0; 4]), ALLOW);
+        }
+    }
+
+    #[test]
+    fn writes_are_taken_where_mounts_are_read_only() {
+        let Some(native) = NATIVE else { return };
+        let (open, access) = (number(libc::SYS_openat), number(libc::SYS_faccessat));
+        for (row, call, argument, want) in [
+            ("for reading", open, libc::O_RDONLY, TAKE),
+            ("a directory", open, libc::O_DIRECTORY, ALLOW),
+            ("without a name", open, libc::O_TMPFILE | libc::O_RDWR, TAKE),
+            ("a removal", number(libc::SYS_unlinkat), 0, TAKE),
+            ("a pipe", number(libc::SYS_mknodat), 0o010_644, TAKE),
+            ("may it be read", access, libc::R_OK, ALLOW),
+            ("may it be written", access, libc::R_OK | libc::W_OK, TAKE),
+            ("a question", number(libc::SYS_newfstatat), 0, ALLOW),
+        ] {
+            assert_eq!(
+                answer(
+                    for_chroot(Chrooted { writes: true, ..Chrooted::default() }),
+                    native,
+                    call,
+                    [0, 0, argument.cast_unsigned(), 0]
+                ),
+                want,
+                "{row}"
+            );
+        }
     }
 }
