@@ -135,6 +135,22 @@ fn a_server_that_dies_half_way_costs_a_warning() {
 }
 
 #[test]
+fn who_may_only_read_reads() {
+    let Some((_one, registry, _)) = filled("") else { return };
+    let guarded = Faulty::start(&registry.address, |method, _, _| match method {
+        "GET" => Fault::None,
+        _ => Fault::Answer(403, ""),
+    });
+    let mut two = machine().unwrap();
+    two.file("last", "other");
+    let to = format!("type=registry,ref={},mode=max", from(&guarded.address));
+    let log = build(&two, &["--cache-from", &from(&guarded.address), "--cache-to", &to]);
+    assert!(log.contains("1 step ran, 4 cached"), "{log}");
+    assert_eq!(log.matches("nothing more is exported to it").count(), 1, "{log}");
+    assert!(!log.contains("left out"), "{log}");
+}
+
+#[test]
 fn a_server_that_never_answers_is_not_waited_for() {
     let Some(mut two) = machine() else { return };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

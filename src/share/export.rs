@@ -139,7 +139,7 @@ impl Export {
     pub(super) fn wants(&self, key: &Key, is_in_image: bool) -> bool {
         let shared = &self.shared;
         (is_in_image || self.wishes.mode == Mode::Max)
-            && !shared.member.is_out()
+            && !shared.member.is_shut()
             && !shared.member.knows(key, &shared.tasks)
     }
 
@@ -199,7 +199,7 @@ impl Export {
         if failed > 0 {
             task.note(format!("{failed} steps could not be sent: {}", shared.member.fault().unwrap_or_default()));
         }
-        let is_incomplete = failed > 0 || shared.member.is_out() || !lock(&shared.fresh).entries.is_empty();
+        let is_incomplete = failed > 0 || shared.member.is_shut() || !lock(&shared.fresh).entries.is_empty();
         task.ends(if is_incomplete { Outcome::Failed } else { Outcome::Done });
         drop(task);
         match shared.member.fault() {
@@ -224,7 +224,7 @@ impl Shared {
         let entry = Entry::new(step_brief, &step.content, record, &step.blob, list, self.now);
         let (name, sealed) = entry.to_object(&step.preimage).ok()?;
         let keeps: Vec<Descriptor> = entry.blobs().cloned().collect();
-        self.member.ask(move |place| place.write(&name, &sealed, &keeps))?;
+        self.member.give(move |place| place.write(&name, &sealed, &keeps))?;
         lock(&self.fresh).entries.push(entry);
         self.steps.fetch_add(1, Ordering::Relaxed);
         Some(())
@@ -295,7 +295,7 @@ impl Shared {
             all.merge(fresh.clone());
             let keeps = all.blobs();
             let Ok(sealed) = all.to_object() else { return Some(None) };
-            if self.member.ask(move |place| place.write(&ObjectName::index(), &sealed, &keeps)).is_none() {
+            if self.member.give(move |place| place.write(&ObjectName::index(), &sealed, &keeps)).is_none() {
                 return Some(None);
             }
             thread::sleep(pause);

@@ -23,14 +23,29 @@ const FAILURES: u32 = 2;
 /// What a blob that the place does not give is to whoever reads it.
 const NOT_GIVEN: io::ErrorKind = io::ErrorKind::NotConnected;
 
+/// What is done with a place: one that may only be read is still of use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Doing {
+    Reading,
+    Writing,
+}
+
+/// How far a place is trusted to do something.
+#[derive(Default)]
+struct Trust {
+    /// Failures in a row.
+    failures: AtomicU32,
+    is_gone: AtomicBool,
+}
+
 /// A place that this build uses.
 pub(super) struct Member {
     place: Arc<dyn Place>,
     name: String,
     sink: SharedSink,
     cancel: Cancel,
-    failures: AtomicU32,
-    is_out: AtomicBool,
+    reading: Trust,
+    writing: Trust,
     /// What went wrong first.
     fault: OnceLock<String>,
     index: OnceLock<Known>,
@@ -43,9 +58,9 @@ pub(super) struct Member {
 impl Member {
     pub(super) fn new(place: Arc<dyn Place>, sink: SharedSink, cancel: Cancel) -> Self {
         let name = place.name();
-        let (failures, is_out, fault) = (AtomicU32::new(0), AtomicBool::new(false), OnceLock::new());
+        let (reading, writing, fault) = (Trust::default(), Trust::default(), OnceLock::new());
         let (index, later, lost) = (OnceLock::new(), Mutex::default(), Mutex::default());
-        Self { place, name, sink, cancel, failures, is_out, fault, index, later, lost }
+        Self { place, name, sink, cancel, reading, writing, fault, index, later, lost }
     }
 
     /// Where it is, for messages.
@@ -60,7 +75,12 @@ impl Member {
 
     /// Whether it is asked no more.
     pub(super) fn is_out(&self) -> bool {
-        self.is_out.load(Ordering::SeqCst)
+        self.reading.is_gone.load(Ordering::SeqCst)
+    }
+
+    /// Whether nothing more is given to it.
+    pub(super) fn is_shut(&self) -> bool {
+        self.writing.is_gone.load(Ordering::SeqCst)
     }
 
     /// What went wrong first, if anything.
@@ -126,22 +146,45 @@ impl Member {
         &self,
         work: impl FnOnce(&dyn Place) -> Result<T, ShareError> + Send + 'static,
     ) -> Option<T> {
-        if self.is_out() {
+        self.question(Doing::Reading, work)
+    }
+
+    /// Gives the place something; `None` when it fails, which has been told by then.
+    pub(super) fn give<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Place) -> Result<T, ShareError> + Send + 'static,
+    ) -> Option<T> {
+        self.question(Doing::Writing, work)
+    }
+
+    fn question<T: Send + 'static>(
+        &self,
+        doing: Doing,
+        work: impl FnOnce(&dyn Place) -> Result<T, ShareError> + Send + 'static,
+    ) -> Option<T> {
+        if self.trust(doing).is_gone.load(Ordering::SeqCst) {
             return None;
         }
         let place = Arc::clone(&self.place);
-        self.judge(watched(&self.cancel, PATIENCE, None, move || work(&*place)))
+        self.judge(doing, watched(&self.cancel, PATIENCE, None, move || work(&*place)))
+    }
+
+    fn trust(&self, doing: Doing) -> &Trust {
+        match doing {
+            Doing::Reading => &self.reading,
+            Doing::Writing => &self.writing,
+        }
     }
 
     /// Sends a blob unless it is there: `true` when it was sent.
     pub(super) fn send(&self, blob: &Descriptor, content: impl Content + 'static) -> Option<bool> {
         let wanted = blob.clone();
-        if self.ask(move |place| place.has_blob(&wanted))? {
+        if self.give(move |place| place.has_blob(&wanted))? {
             return Some(false);
         }
         let (place, blob, (moved, told)) = (Arc::clone(&self.place), blob.clone(), counter());
         let send = move || place.push_blob(&blob, &content, &told);
-        self.judge(watched(&self.cancel, STALL, Some(&moved), send)).map(|()| true)
+        self.judge(Doing::Writing, watched(&self.cancel, STALL, Some(&moved), send)).map(|()| true)
     }
 
     /// Opens a blob. What cannot be read is counted by whoever reads: see [`Member::lose`].
@@ -162,7 +205,10 @@ impl Member {
         self.sink.event(Event::Warning(text));
         // One that was not given has been counted.
         if why.kind() != NOT_GIVEN {
-            self.count(&ShareError::Damaged { what: format!("the layer of `{step}`"), reason: why.to_string() });
+            self.count(
+                Doing::Reading,
+                &ShareError::Damaged { what: format!("the layer of `{step}`"), reason: why.to_string() },
+            );
         }
     }
 
@@ -176,10 +222,10 @@ impl Member {
     }
 
     /// `None` when something failed, which is told and counted.
-    pub(super) fn judge<T>(&self, result: Result<T, ShareError>) -> Option<T> {
+    pub(super) fn judge<T>(&self, doing: Doing, result: Result<T, ShareError>) -> Option<T> {
         match result {
             Ok(value) => {
-                self.failures.store(0, Ordering::SeqCst);
+                self.trust(doing).failures.store(0, Ordering::SeqCst);
                 Some(value)
             }
             Err(ShareError::Cancelled) => None,
@@ -187,25 +233,33 @@ impl Member {
                 if let ShareError::Damaged { .. } = error {
                     self.sink.event(Event::Warning(format!("cache at {}: {error}; it is not used", self.name)));
                 }
-                self.count(&error);
+                self.count(doing, &error);
                 None
             }
         }
     }
 
-    fn count(&self, error: &ShareError) {
+    fn count(&self, doing: Doing, error: &ShareError) {
         let _first = self.fault.set(chain(error));
-        let in_a_row = self.failures.fetch_add(1, Ordering::SeqCst) + 1;
+        let trust = self.trust(doing);
+        let in_a_row = trust.failures.fetch_add(1, Ordering::SeqCst) + 1;
         let is_final =
             !matches!(error, ShareError::Failed(_) | ShareError::Damaged { .. } | ShareError::TooLarge { .. });
-        if (is_final || in_a_row >= FAILURES) && !self.is_out.swap(true, Ordering::SeqCst) {
-            let text = format!(
-                "cache at {}: {}; it is left out for the rest of this build: {}",
-                self.name,
-                chain(error),
-                error.help()
-            );
-            self.sink.event(Event::Warning(text));
+        if !(is_final || in_a_row >= FAILURES) {
+            return;
+        }
+        // Who cannot be reached, or hands out nonsense, is not written to either.
+        let is_over = doing == Doing::Reading || matches!(error, ShareError::Unreachable(_));
+        let was_gone = trust.is_gone.swap(true, Ordering::SeqCst);
+        if is_over {
+            self.reading.is_gone.store(true, Ordering::SeqCst);
+            self.writing.is_gone.store(true, Ordering::SeqCst);
+        }
+        if !was_gone {
+            let what = if is_over { "it is left out" } else { "nothing more is exported to it" };
+            let (name, why, help) = (&self.name, chain(error), error.help());
+            self.sink
+                .event(Event::Warning(format!("cache at {name}: {why}; {what} for the rest of this build: {help}")));
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::store::Store;
 use super::entry::Entry;
 use super::export::{Export, Finished, Wishes};
 use super::hit::Hit;
-use super::member::Member;
+use super::member::{Doing, Member};
 use super::{Claims, Guard, Outcome, Place};
 
 /// Ids of tasks that tell of the shared cache begin here, above those of transfers.
@@ -146,7 +146,7 @@ impl Shared {
     /// Lets this build run the step under `key`, which nobody knows, or waits until another runner has done it; `waits` is called
     /// before that. Where the place cannot be asked the build goes on by itself.
     pub fn claim(&self, key: &Key, preimage: &Preimage, waits: &mut dyn FnMut()) -> Claimed {
-        let Some((member, claims)) = self.claims.as_ref().filter(|(member, _)| !member.is_out()) else {
+        let Some((member, claims)) = self.claims.as_ref().filter(|(member, _)| !member.is_shut()) else {
             return Claimed::Mine(None);
         };
         let mut found = None;
@@ -154,7 +154,7 @@ impl Shared {
             found = member.latest(key)?;
             Ok(found.is_some())
         });
-        match (member.judge(taken), found) {
+        match (member.judge(Doing::Writing, taken), found) {
             (Some(Outcome::Done), Some(entry)) => {
                 self.hit(member, &Arc::new(entry), preimage).map_or(Claimed::Mine(None), Claimed::Hit)
             }
