@@ -22,12 +22,16 @@ mod workloads;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 use measure::Sample;
 use report::Row;
 use workloads::{Bench, Site};
+
+/// One run of another builder is enough where it takes longer.
+const LONG: Duration = Duration::from_secs(8);
 
 /// What the command line asks for.
 #[derive(Parser)]
@@ -118,8 +122,12 @@ fn row(bench: &'static Bench, site: &Site, arguments: &Arguments) -> Row {
     if arguments.against.is_some()
         && let Some(command) = bench.buildah
     {
-        for _ in 0..arguments.runs.min(3) {
-            other.push(measure::run(command(site)));
+        for _ in 0..arguments.runs {
+            let run = measure::run(command(site));
+            other.push(run);
+            if run.wall > LONG {
+                break;
+            }
         }
     }
     Row { bench, kiln: Sample::sorted(kiln), floor: Sample::sorted(floor), other: Sample::sorted(other) }

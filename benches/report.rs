@@ -19,6 +19,12 @@ impl Row {
         median(self.kiln.0.iter().zip(&self.floor.0).map(|(ours, least)| figure(ours) / figure(least)).collect())
     }
 
+    /// The least of kiln's figures over the least of the floor's: what else the machine did has the least part in it.
+    pub(crate) fn least_ratio(&self, figure: impl Fn(&Run) -> f64) -> f64 {
+        let least = |sample: &Sample| sample.0.iter().map(&figure).fold(f64::INFINITY, f64::min);
+        least(&self.kiln) / least(&self.floor)
+    }
+
     /// Whether the row reaches what is asked of it.
     fn reached(&self) -> bool {
         match self.bench.limit {
@@ -107,6 +113,7 @@ pub(crate) fn json(rows: &[Row], scale: f64) -> String {
                 "name": row.bench.name,
                 "ratio_wall": row.ratio(wall),
                 "ratio_cpu": row.ratio(cpu),
+                "least_ratio_cpu": row.least_ratio(cpu),
                 "reached": row.reached(),
                 "kiln": runs(&row.kiln),
                 "floor": runs(&row.floor),
