@@ -93,7 +93,7 @@ fn chroot_works_without_cap_sys_admin() {
         assert_eq!(kit.sh("id -u; test -c /dev/null && echo dev"), "0\ndev\n");
         assert_eq!(kit.left(), [""; 0]);
         kit.no_network = true;
-        assert!(matches!(kit.run(&["true"]).exit, Err(SandboxError::Unsupported { .. })));
+        assert!(kit.run(&["true"]).exit.is_ok(), "without sockets it has no network");
         return;
     }
     if Kit::root().is_none() {
