@@ -432,9 +432,8 @@ const PACKAGES: &str = "perl-modules-5.36 libpython3.11-stdlib python3.11-minima
 fn dpkg(site: &Site) {
     let (root, base) = (site.at("debian-root"), site.at("debian-base"));
     if !root.exists() {
-        let made =
-            Command::new("mmdebstrap").args(["--variant=essential", "--format=directory", "bookworm"]).arg(&root);
-        assert!(made.status().expect("mmdebstrap").success());
+        let mut command = program("mmdebstrap", &["--variant=essential", "--format=directory", "bookworm"]);
+        assert!(command.arg(&root).status().expect("mmdebstrap").success());
     }
     if !base.exists() {
         fs::write(root.join("Dockerfile"), "FROM scratch\nCOPY --exclude=Dockerfile . /\n").unwrap();

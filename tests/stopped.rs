@@ -5,6 +5,8 @@ use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use crate::kit::{CONTAINER, Kit, installed, processes_with, root};
 
 fn locks(kit: &Kit) -> Vec<String> {
@@ -73,7 +75,7 @@ fn waiting_for_another_builds_step_can_be_stopped() {
     std::thread::sleep(Duration::from_millis(500));
     assert!(second.0.try_wait().unwrap().is_none(), "the second build waits");
     let pid = rustix::process::Pid::from_child(&second.0);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    rustix::process::kill_process(pid, Signal::INT).unwrap();
     let status = second.0.wait().unwrap();
     let mut stderr = String::new();
     second.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
@@ -130,7 +132,6 @@ fn a_signal_ends_all_of_a_step_at_once_on_every_rung() {
         let Some(mut kit) = Kit::with_busybox() else { return };
         let sleep = format!("sleep 8{number}{:04}", std::process::id() % 10_000);
         kit.dockerfile(&format!("FROM busybox\nRUN {}{sleep}\n", stubborn(&sleep)));
-        use rustix::process::Signal;
         for (signal, code) in [(Signal::TERM, Some(130)), (Signal::INT, Some(130)), (Signal::KILL, None)] {
             let mut build = start(&kit, isolation, &before);
             wait_until("the step runs", Duration::from_secs(20), || processes_with(&sleep) >= 4);

@@ -104,7 +104,7 @@ impl Kept {
         match &self.origin {
             Origin::Base(blob, source) => {
                 self.store.ensure_blob(blob, source.as_deref())?;
-                Ok(Descriptor::clone(blob))
+                Ok((**blob).clone())
             }
             Origin::Shared(hit) => {
                 let blob = hit.blob();

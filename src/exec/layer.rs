@@ -51,7 +51,7 @@ impl Layer {
         source: Option<Arc<dyn BlobSource>>,
     ) -> Self {
         let record = LayerRecord { diff_id, size: 0, content: diff_id.to_string() };
-        Self::with(store, Origin::Base(blob.into(), source), Some(record))
+        Self::with(store, Origin::Base(Box::new(blob), source), Some(record))
     }
 
     /// A layer that another machine made, and that is fetched when it is needed.
@@ -227,7 +227,7 @@ impl Layer {
     pub fn descriptor(&self, packing: Packing) -> io::Result<Descriptor> {
         let kept = &self.0.kept;
         match &kept.origin {
-            Origin::Base(blob, Some(source)) if source.is_lasting() => Ok(Descriptor::clone(blob)),
+            Origin::Base(blob, Some(source)) if source.is_lasting() => Ok((**blob).clone()),
             Origin::Shared(hit) if hit.blob().media_type == packing.media_type() && hit.repository().is_some() => {
                 if let Some(repository) = hit.repository() {
                     kept.store.put_source(&hit.blob().digest, &repository)?;

@@ -37,7 +37,11 @@ pub(super) fn while_checking<E: From<io::Error>>(
 }
 
 fn check_blob(store: &Store, blob: &Descriptor) -> io::Result<()> {
+    if store.is_sound(&blob.digest, blob.size) {
+        return Ok(());
+    }
     if store.hash_blob(&blob.digest)? == (blob.digest, blob.size) {
+        store.mark_sound(&blob.digest, blob.size);
         return Ok(());
     }
     store.drop_blob(&blob.digest);

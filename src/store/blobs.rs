@@ -1,7 +1,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
@@ -53,7 +53,7 @@ pub struct BlobWriter<'a> {
 }
 
 impl Store {
-    fn blob_path(&self, digest: &Digest) -> PathBuf {
+    pub(super) fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.root.join("blobs/sha256").join(digest.hex())
     }
 
@@ -64,7 +64,13 @@ impl Store {
 
     /// Marks a blob as used now.
     pub(super) fn use_blob(&self, digest: &Digest) {
-        super::attend::touch(&self.blob_path(digest));
+        let path = self.blob_path(digest);
+        let size = fs::metadata(&path).map_or(0, |meta| meta.len());
+        let was_sound = self.is_sound(digest, size);
+        super::attend::touch(&path);
+        if was_sound {
+            self.mark(digest);
+        }
     }
 
     /// Bytes of a blob, if it is here.
@@ -135,6 +141,7 @@ impl Store {
 
     /// Drops a blob that has turned out damaged.
     pub fn drop_blob(&self, digest: &Digest) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).remove(digest);
         let _gone = fs::remove_file(self.blob_path(digest));
     }
 
@@ -195,6 +202,7 @@ impl BlobWriter<'_> {
         }
         self.file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
         self.file.persist(self.store.blob_path(&digest)).map_err(|error| error.error)?;
+        self.store.has_made(digest, self.size);
         Ok((digest, self.size))
     }
 }

@@ -8,6 +8,7 @@
 //! <store>/kiln/wraps/<diff_id>                       descriptor of the blob that holds the layer
 //! <store>/kiln/steps/<key>                           step records
 //! <store>/kiln/sources/<digest>                      repositories that have a blob
+//! <store>/kiln/sound/<digest>                        when a blob was found to be what its name says
 //! <store>/kiln/contexts/<id>                         remembered digests of context files
 //! <store>/kiln/downloads/<id>                        how a server marked a file, and which blob it is
 //! <store>/kiln/checkouts/<id>/                       files of a git commit that was a context
@@ -22,18 +23,21 @@ mod attend;
 mod blobs;
 mod images;
 mod lock;
+mod sound;
 mod sources;
 mod survey;
 mod temp;
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, BufRead as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use tempfile::NamedTempFile;
 
-use crate::image::{Descriptor, DiffId, OCI_LAYOUT};
+use crate::image::{Descriptor, DiffId, Digest, OCI_LAYOUT};
 use crate::progress::Cancel;
 use crate::sandbox::Standing;
 
@@ -92,6 +96,8 @@ pub struct Store {
     suffix: &'static str,
     /// Shows others that somebody works in the store ([`Store::attended`]).
     presence: Option<LockGuard>,
+    /// Large blobs that this process has written.
+    made: Mutex<HashSet<Digest>>,
 }
 
 impl Store {
@@ -99,7 +105,8 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Io { path: root.to_owned(), source };
         let root_dir = std::path::absolute(root).map_err(failed)?;
-        let store = Self { root: root_dir, suffix: Standing::current().suffix(), cancel: None, presence: None };
+        let suffix = Standing::current().suffix();
+        let store = Self { root: root_dir, suffix, cancel: None, presence: None, made: Mutex::default() };
         match fs::read_to_string(store.kiln("format")) {
             Ok(found) if found.trim() == FORMAT => store.create_files().map_err(failed)?,
             Ok(found) => {

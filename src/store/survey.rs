@@ -82,9 +82,11 @@ impl Store {
         let mut survey = Survey::default();
         let mut known = vec![self.root.join("blobs/sha256")];
         survey.blobs = survey.gather(&known[0], |name| Digest::from_hex(name).ok(), true)?;
-        let sources = self.kiln("sources");
-        merge(&mut survey.blobs, survey_of(&sources, |name| Digest::from_hex(name).ok())?);
-        known.push(sources);
+        for name in ["sources", "sound"] {
+            let dir = self.kiln(name);
+            merge(&mut survey.blobs, survey_of(&dir, |name| Digest::from_hex(name).ok())?);
+            known.push(dir);
+        }
         let layer = |name: &str| Digest::from_hex(name).ok().map(DiffId);
         for (dir, counts) in self.layer_dirs()? {
             let found = survey.gather(&dir, layer, counts)?;
