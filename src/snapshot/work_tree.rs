@@ -15,6 +15,9 @@ use super::meta::{Nodes, keep_attributes, read_claim, read_meta, set_meta, set_t
 use super::work_diff::{Reader, Stamp};
 use super::write::write_inode;
 
+/// Room for the reading of a tree as deep as a path can be long, 2048 directories: only what is used of it is taken.
+const STACK: usize = 64 << 20;
+
 /// A root filesystem written out in a directory, and what it looked like when last compared.
 #[derive(Debug)]
 pub struct WorkTree {
@@ -100,9 +103,16 @@ impl WorkTree {
     ///
     /// What cannot hold its claim has it in `claims`.
     pub fn diff(&mut self, claims: &Claims) -> io::Result<RootFs> {
-        let mut reader = Reader::new(&self.root, &self.stamps, &self.files, claims);
-        let root = reader.root(&self.dir)?;
-        self.touched = reader.touched;
+        let read = || {
+            let mut reader = Reader::new(&self.root, &self.stamps, &self.files, claims);
+            let root = reader.root(&self.dir)?;
+            Ok::<_, io::Error>((root, reader.touched))
+        };
+        let (root, touched) = std::thread::scope(|scope| {
+            let reader = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, read)?;
+            reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
+        self.touched = touched;
         Ok(root)
     }
 
