@@ -109,6 +109,7 @@ fn main() -> ExitCode {
 /// Measures one row, kiln and its floor in turn.
 fn row(bench: &'static Bench, site: &Site, arguments: &Arguments) -> Row {
     (bench.make)(site);
+    site.clear();
     let (mut kiln, mut floor, mut other) = (Vec::new(), Vec::new(), Vec::new());
     // The first pair warms the page cache, and the store for warm rows.
     for turn in 0..=arguments.runs {
@@ -130,5 +131,6 @@ fn row(bench: &'static Bench, site: &Site, arguments: &Arguments) -> Row {
             }
         }
     }
+    site.clear();
     Row { bench, kiln: Sample::sorted(kiln), floor: Sample::sorted(floor), other: Sample::sorted(other) }
 }

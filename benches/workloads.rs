@@ -184,10 +184,24 @@ impl Site {
         format!("type=oci,dest={}", self.at(&format!("{name}.tar")).display())
     }
 
+    /// Removes the stores of cold builds, and waits: ext4 searches long for an inode as long as many were freed in the last
+    /// five seconds.
+    pub(crate) fn clear(&self) {
+        let _absent = fs::remove_dir_all(self.at("cold-stores"));
+        let _absent = fs::remove_dir_all(self.at("scratch"));
+        std::thread::sleep(std::time::Duration::from_secs(6));
+    }
+
+    /// A directory of a name that nothing has had before.
+    fn fresh(&self, within: &str) -> PathBuf {
+        let within = self.at(within);
+        fs::create_dir_all(&within).unwrap();
+        tempfile::Builder::new().prefix("").tempdir_in(within).unwrap().keep()
+    }
+
     /// A build into an OCI archive with an empty store.
     fn cold(&self, name: &str) -> Command {
-        let store = self.at("cold-store");
-        let _absent = fs::remove_dir_all(&store);
+        let store = self.fresh("cold-stores");
         let mut command = self.build(&self.at(name), &store);
         command.arg("-o").arg(self.tar(name)).arg(self.at(name));
         command
@@ -244,9 +258,7 @@ impl Site {
             let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/floor/runs.c");
             assert!(Command::new("cc").arg("-O2").arg("-o").arg(&floor).arg(source).status().unwrap().success());
         }
-        let scratch = self.at("runs-scratch");
-        let _absent = fs::remove_dir_all(&scratch);
-        fs::create_dir(&scratch).unwrap();
+        let scratch = self.fresh("scratch");
         let mut command = Command::new(floor);
         command.arg(self.scaled(count).to_string()).arg(self.at("base-context")).arg(scratch);
         command
@@ -254,8 +266,7 @@ impl Site {
 
     /// The packages of the workload `dpkg`, unpacked over the base's files in an overlay that need not outlast a crash.
     fn bare_dpkg(&self) -> Command {
-        let scratch = self.at("dpkg-scratch");
-        let _absent = fs::remove_dir_all(&scratch);
+        let scratch = self.fresh("scratch");
         for name in ["upper", "work", "root"] {
             fs::create_dir_all(scratch.join(name)).unwrap();
         }
