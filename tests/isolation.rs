@@ -169,10 +169,11 @@ fn a_step_knows_itself_where_no_proc_is_mounted() {
          RUN (echo one > /dev/stdout) > /a && (echo two > /dev/stderr) 2>&1 | cat >> /a && echo three | cat /dev/stdin >> /a\n\
          RUN ln -s /dev/stdout /log && (echo four > /log) | cat >> /a && echo five | (exec 7<&0; cat /dev/fd/7 >> /a)\n\
          RUN (cat /dev/fd/9) 2>/dev/null && exit 1; ls -l /dev/fd/ > /dev/null && readlink /proc/self/exe >> /a\n\
+         RUN ! chmod 700 /proc/self/fd/0 2> /dev/null && echo five and a half | cat /proc/self/fd/0 >> /a\n\
          RUN uname -n >> /a && grep -c Umask /proc/self/status >> /a && readlink /proc/self/fd/0 >> /a\n\
          USER daemon\nRUN cat /proc/self/status | grep -q '^Uid:.1' && echo six | cat /dev/stdin | grep six\n",
     );
     let image = kit.build().succeeds();
     let text = String::from_utf8(image.file_of_image("/a").unwrap().content).unwrap();
-    assert_eq!(text, "one\ntwo\nthree\nfour\nfive\n/bin/busybox\nother\n1\n/dev/null\n");
+    assert_eq!(text, "one\ntwo\nthree\nfour\nfive\n/bin/busybox\nfive and a half\nother\n1\n/dev/null\n");
 }

@@ -35,7 +35,7 @@ pub(super) const OWN_FILES: [&str; 14] = [
     "status",
 ];
 
-/// Makes the directory. `is_answered`: a supervisor stands by, with `/dev/fd` for `/proc/self/fd`.
+/// Makes the directory. `is_answered`: a supervisor stands by.
 pub(super) fn make_proc(place: Name<'_>, is_answered: bool) -> io::Result<()> {
     let proc = make_and_open(place)?;
     let put = |directory: &OwnedFd, name: &str, content: &[u8]| {
@@ -61,7 +61,9 @@ pub(super) fn make_proc(place: Name<'_>, is_answered: bool) -> io::Result<()> {
     for name in others {
         rustix::fs::linkat(&own, first, &own, name, AtFlags::empty())?;
     }
-    Ok(rustix::fs::symlinkat("/dev/fd", &own, "fd")?)
+    // No `fd`: the supervisor opens `/proc/self/fd/N` by its name, and whoever does anything else to it, as the C library does to change
+    // the mode of what is no link, must learn that it is not there, and not change what stands for an open file.
+    Ok(())
 }
 
 fn make_and_open(place: Name<'_>) -> io::Result<OwnedFd> {
