@@ -9,19 +9,11 @@ use std::time::{Duration, Instant};
 
 use kiln::image::{Descriptor, Digest, MediaType};
 use kiln::progress::Cancel;
-use kiln::registry::{Content, Told};
+use kiln::registry::Told;
 use kiln::share::{Claims, Kind, ObjectName, Outcome, Place, Settings, ShareError};
 use kiln::share::{azblob, gcs, gha, http, s3};
 
 use super::kit::{AZURE_ACCOUNT, AZURE_KEY, BUCKET, BucketServer, CACHE_TOKEN, CacheServer, Fault, Faulty, noise};
-
-struct Bytes(Vec<u8>);
-
-impl Content for Bytes {
-    fn open(&self, start: u64) -> std::io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(std::io::Cursor::new(self.0[usize::try_from(start).unwrap()..].to_vec())))
-    }
-}
 
 fn settings(options: &[(&str, &str)]) -> Settings {
     let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -98,7 +90,7 @@ fn keeps_its_promises(place: &Arc<dyn Place>, large: usize) {
         let blob = blob_of(&bytes);
         assert!(!place.has_blob(&blob).unwrap(), "{row}");
         let told: Told = Arc::new(|_| ());
-        place.push_blob(&blob, &Bytes(bytes.clone()), &told).unwrap();
+        place.push_blob(&blob, &bytes, &told).unwrap();
         assert!(place.has_blob(&blob).unwrap(), "{row}");
         let mut back = Vec::new();
         place.open_blob(&blob).unwrap().read_to_end(&mut back).unwrap();

@@ -43,12 +43,12 @@ pub(super) struct Remembered<'a> {
     pub(super) name: &'a [u8],
     pub(super) stamp: Stamp,
     /// The digest that a file with this stamp has, if anyone has needed it.
-    pub(super) digest: Option<[u8; 32]>,
+    pub(super) digest: Option<ContentDigest>,
     pub(super) xattrs: Vec<(&'a [u8], &'a [u8])>,
 }
 
 /// What follows the name.
-type Rest<'a> = (Stamp, Option<[u8; 32]>, Vec<(&'a [u8], &'a [u8])>);
+type Rest<'a> = (Stamp, Option<ContentDigest>, Vec<(&'a [u8], &'a [u8])>);
 
 /// What an earlier build has found out. A directory is read when the walk comes to it, so that an index of very many files
 /// takes little memory.
@@ -228,7 +228,7 @@ fn files(bytes: &[u8]) -> postcard::Result<Vec<Found>> {
         let end = bytes.len() - after.len();
         let ((stamp, digest, xattrs), after): (Rest<'_>, _) = postcard::take_from_bytes(after)?;
         let xattrs = xattrs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        files.push(Found { name: end - name.len()..end, stamp, digest: digest.map(ContentDigest), xattrs });
+        files.push(Found { name: end - name.len()..end, stamp, digest, xattrs });
         rest = after;
     }
     Ok(files)
@@ -308,7 +308,8 @@ mod tests {
             (b"new", stamp(101, 1), false),
         ];
         let xattrs = vec![(&b"user.a"[..], &b"1"[..])];
-        let file = |name, stamp| Remembered { name, stamp, digest: Some([5; 32]), xattrs: xattrs.clone() };
+        let file =
+            |name, stamp| Remembered { name, stamp, digest: Some(ContentDigest([5; 32])), xattrs: xattrs.clone() };
         let mut draft = Draft::new(&path, begun).unwrap();
         draft.directory(b"d", rows.iter().map(|(name, stamp, _)| file(*name, *stamp)).collect()).unwrap();
         draft.finish(rows.len()).unwrap();
@@ -329,7 +330,8 @@ mod tests {
     fn sum_a_damaged_index_is_none() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("index");
-        let file = Remembered { name: b"f", stamp: stamp(1, 1), digest: Some([1; 32]), xattrs: Vec::new() };
+        let file =
+            Remembered { name: b"f", stamp: stamp(1, 1), digest: Some(ContentDigest([1; 32])), xattrs: Vec::new() };
         let mut draft = Draft::new(&path, Time { seconds: 100, nanos: 0 }).unwrap();
         draft.directory(b"", vec![file]).unwrap();
         draft.finish(1).unwrap();

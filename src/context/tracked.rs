@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::rootfs::{Content, Inode, Kind, RootPath, Time};
+use crate::rootfs::{Content, ContentDigest, Inode, Kind, RootPath, Time};
 
 use super::index::{Remembered, Stamp};
 
@@ -103,9 +103,9 @@ fn own_name(inode: &Inode) -> Option<&[u8]> {
     }
 }
 
-fn digest(inode: &Inode) -> Option<[u8; 32]> {
+fn digest(inode: &Inode) -> Option<ContentDigest> {
     match &inode.kind {
-        Kind::File(file) => file.digest.get().map(|digest| digest.0),
+        Kind::File(file) => file.digest.get().copied(),
         _ => None,
     }
 }

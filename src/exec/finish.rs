@@ -92,6 +92,23 @@ fn work(queue: &Receiver<Job>, failed: &Mutex<Option<io::Error>>, store: &Store,
 }
 
 impl Job {
+    /// For a step that has run, for whose layer nobody asks yet.
+    pub(super) fn new(layer: Layer, below: Arc<State>, preimage: Preimage, text: String, created: i64) -> Self {
+        Self {
+            has_run: true,
+            layer,
+            below,
+            preimage,
+            text,
+            created,
+            lock: None,
+            claim: None,
+            packing: None,
+            export: None,
+            inline: false,
+        }
+    }
+
     fn finish(mut self, store: &Store, shared: Option<&Shared>) -> io::Result<()> {
         if !self.has_run {
             if let Some(shared) = shared {

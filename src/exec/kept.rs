@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::cache::layer_content;
 use crate::image::{Compression, Descriptor, DiffId};
 use crate::layer;
-use crate::rootfs::{Change, Changes, Files, Kind, RootPath};
+use crate::rootfs::{Changes, Files, RootPath};
 use crate::share::Hit;
 use crate::store::{BlobSource, Store};
 
@@ -141,12 +141,8 @@ impl Kept {
     pub(super) fn told_entries(self: &Arc<Self>, diff_id: &DiffId) -> Option<Changes> {
         let Origin::Shared(hit) = &self.origin else { return None };
         let changes = layer::list::from_bytes(&hit.list()?, &self.files(diff_id)).ok()?;
-        let is_digested = |change: &Change| match change {
-            Change::Put { inode, .. } => !matches!(&inode.kind, Kind::File(file) if file.digest.get().is_none()),
-            _ => true,
-        };
         // To digest a file would be to fetch the layer.
-        (changes.0.iter().all(is_digested) && self.is_as_told(&changes).is_ok()).then_some(changes)
+        (changes.are_digested() && self.is_as_told(&changes).is_ok()).then_some(changes)
     }
 
     /// Whether the layer has the content that the shared cache promises.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use crate::cache::{LayerRecord, layer_content};
 use crate::image::{Compression, Descriptor, DiffId, MediaType, Wire};
 use crate::layer;
-use crate::rootfs::{Change, Changes, Kind, RootPath};
+use crate::rootfs::{Changes, RootPath};
 use crate::share::Hit;
 use crate::snapshot;
 use crate::store::{BlobSource, Store};
@@ -183,7 +183,7 @@ impl Layer {
         let changes = self.changes()?;
         let list = || store.draft(|out| layer::list::write(&changes, out));
         let tell = || Ok::<_, io::Error>((list()?, layer_content(&changes)?));
-        let ((diff_id, size), (list, content)) = if changes.0.len() > MANY && is_digested(&changes) {
+        let ((diff_id, size), (list, content)) = if changes.0.len() > MANY && changes.are_digested() {
             std::thread::scope(|scope| {
                 let told = scope.spawn(tell);
                 let packed = self.pack_files(&changes, packing);
@@ -272,17 +272,6 @@ impl Layer {
             Origin::Own => self.blob(packing),
         }
     }
-}
-
-/// Whether the digests of all files are known.
-fn is_digested(changes: &Changes) -> bool {
-    changes.0.iter().all(|change| match change {
-        Change::Put { inode, .. } => match &inode.kind {
-            Kind::File(file) => file.size == 0 || file.digest.get().is_some(),
-            _ => true,
-        },
-        _ => true,
-    })
 }
 
 impl Packing {

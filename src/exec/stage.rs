@@ -139,20 +139,8 @@ impl Build<'_> {
         let layer = Layer::fresh(self.store, changes, None);
         let state = State::with_root(&below, layer.clone(), Parent::Step(key), root);
         let packing = self.settings.blobs.then_some(self.settings.packing);
-        let (text, created) = (format!("FROM {name}"), self.settings.now);
-        self.finisher.submit(Job {
-            has_run: true,
-            layer,
-            below,
-            preimage,
-            text,
-            created,
-            lock: None,
-            claim: None,
-            packing,
-            export: None,
-            inline: false,
-        });
+        let job = Job::new(layer, below, preimage, format!("FROM {name}"), self.settings.now);
+        self.finisher.submit(Job { packing, ..job });
         Ok(state)
     }
 
@@ -179,19 +167,8 @@ impl Build<'_> {
         let Turn { lock, claim } = match cached {
             Ok(hit) => {
                 if let Some(layer) = hit.state.own_layer().filter(|_| export.is_some() || inline) {
-                    self.finisher.submit(Job {
-                        has_run: false,
-                        layer,
-                        below: Arc::clone(state),
-                        preimage,
-                        text: step.text.clone(),
-                        created: hit.created,
-                        lock: None,
-                        claim: None,
-                        packing: None,
-                        export,
-                        inline,
-                    });
+                    let job = Job::new(layer, Arc::clone(state), preimage, step.text.clone(), hit.created);
+                    self.finisher.submit(Job { has_run: false, export, inline, ..job });
                 }
                 return Ok(hit);
             }
@@ -225,19 +202,9 @@ impl Build<'_> {
         };
         let created = self.settings.now;
         let in_image = (self.exported[index] && self.settings.blobs).then_some(self.settings.packing);
-        self.finisher.submit(Job {
-            has_run: true,
-            layer,
-            below: Arc::clone(state),
-            preimage,
-            text: step.text.clone(),
-            created,
-            lock,
-            claim,
-            packing: in_image.or(export.map(|export| export.packing)),
-            export,
-            inline,
-        });
+        let packing = in_image.or(export.map(|export| export.packing));
+        let job = Job::new(layer, Arc::clone(state), preimage, step.text.clone(), created);
+        self.finisher.submit(Job { lock, claim, packing, export, inline, ..job });
         Ok(After { state: next, created, cached: false })
     }
 

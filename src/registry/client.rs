@@ -8,12 +8,13 @@ use crate::image::{Descriptor, Digest, Document, MediaType, Reference, Referrer,
 
 use super::access::Access;
 use super::connection::{Connection, Scopes, lock};
+use super::content::{Content, Told};
 use super::credentials::Credentials;
 use super::download::Download;
 use super::error::Doing;
 use super::fault::Fault;
 use super::patience::patiently;
-use super::upload::{Content, Sent, Told, Upload};
+use super::upload::{Sent, Upload};
 use super::{Error, fault};
 
 /// A manifest of more bytes is an attack (the distribution specification asks for 4 MiB).

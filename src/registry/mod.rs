@@ -11,6 +11,7 @@ mod access;
 mod challenge;
 mod client;
 mod connection;
+mod content;
 mod credentials;
 mod discover;
 mod download;
@@ -30,8 +31,9 @@ mod tests;
 
 pub use access::{Access, HostAccess};
 pub use client::{Registry, Resolved};
+pub use content::{Content, Counted, Told};
 pub use discover::Page;
 pub use error::{Doing, Error};
 pub use fault::Fault;
 pub use login::{Kept, log_in, log_out};
-pub use upload::{Content, Sent, Told};
+pub use upload::Sent;

@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 use std::io::{self, Read};
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::blocking::{Body, Client, RequestBuilder, Response};
@@ -15,6 +14,7 @@ use reqwest::{StatusCode, Url};
 use crate::image::Descriptor;
 
 use super::connection::{Connection, Scopes};
+use super::content::{Content, Counted, Told};
 use super::fault::Fault;
 use super::patience::{TRIES, patiently, wait_before_retry};
 
@@ -28,15 +28,6 @@ const SMALLEST_CHUNK: u64 = 512 << 10;
 const LARGEST_CHUNK: u64 = 256 << 20;
 /// Bytes a second that any connection manages.
 const SLOWEST: u64 = 16 << 10;
-
-/// The bytes of a blob that is sent.
-pub trait Content: Send + Sync {
-    /// Opens the bytes from `start` on.
-    fn open(&self, start: u64) -> io::Result<Box<dyn Read + Send>>;
-}
-
-/// Takes the number of bytes that have been sent so far: after a failure it may be less than before.
-pub type Told = Arc<dyn Fn(u64) + Send + Sync>;
 
 /// How a registry came to have a blob that was not sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -208,7 +199,7 @@ impl Upload<'_> {
     fn body(&self, content: &dyn Content, told: &Told) -> io::Result<Body> {
         let (reader, size) = (content.open(0)?, self.blob.size);
         if size > SMALL {
-            return Ok(Body::sized(Counted { reader, done: 0, told: Arc::clone(told) }, size));
+            return Ok(Body::sized(Counted::new(reader, told), size));
         }
         let mut bytes = Vec::new();
         reader.take(size).read_to_end(&mut bytes)?;
@@ -245,20 +236,4 @@ fn after_range(response: &Response) -> Option<u64> {
     let text = response.headers().get(RANGE)?.to_str().ok()?;
     let last: u64 = text.trim_start_matches("bytes=").split_once('-')?.1.trim().parse().ok()?;
     if last == 0 { Some(0) } else { last.checked_add(1) }
-}
-
-/// Tells of the bytes as they are read.
-struct Counted {
-    reader: Box<dyn Read + Send>,
-    done: u64,
-    told: Told,
-}
-
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.done += count as u64;
-        (self.told)(self.done);
-        Ok(count)
-    }
 }

@@ -8,7 +8,7 @@ mod shown;
 
 pub use error::GitReferenceError;
 pub use git_reference::{Credentials, GitReference, Mtime};
-pub use query::decoded;
+pub use query::{decoded, decoded_bytes};
 pub use shown::{in_source, redacted};
 
 /// A build context that lies elsewhere (CTX-1, NCTX-3).

@@ -14,6 +14,11 @@ fn form_decoded(text: &str) -> String {
 
 /// `%` escapes (RFC 3986, section 2.1); what is none stays.
 pub fn decoded(text: &str) -> String {
+    String::from_utf8_lossy(&decoded_bytes(text)).into_owned()
+}
+
+/// The same, whatever the bytes are.
+pub fn decoded_bytes(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
@@ -29,7 +34,7 @@ pub fn decoded(text: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 /// A switch: the words that Go's `ParseBool` knows; nothing is true (GIT-4).

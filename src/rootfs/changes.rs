@@ -74,6 +74,14 @@ impl Changes {
         }
     }
 
+    /// Whether the content digests of all new files are known: nothing need be read to tell of them.
+    pub fn are_digested(&self) -> bool {
+        self.0.iter().all(|change| match change {
+            Change::Put { inode, .. } => !matches!(&inode.kind, Kind::File(file) if file.digest.get().is_none()),
+            _ => true,
+        })
+    }
+
     /// No entry keeps a time later than `latest`.
     pub fn clamp_times(&mut self, latest: super::Time) {
         for change in &mut self.0 {

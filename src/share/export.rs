@@ -1,7 +1,7 @@
 //! What a build gives to a place: blobs first, then the records that speak of them, then the index.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -12,10 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::cache::{Key, Parent, Preimage, Record};
-use crate::image::{Compression, Descriptor, Digest, MediaType};
+use crate::image::{Compression, Descriptor, MediaType};
 use crate::progress::{Cancel, Outcome, Tasks};
-use crate::registry::Content;
 use crate::store::Store;
+use crate::transfer::StoredBlob;
 
 use super::entry::{Entry, LIST, List};
 use super::index::Index;
@@ -214,7 +214,7 @@ impl Export {
 impl Shared {
     /// Sends a step with all that it needs. What fails has been told: then the step is not exported.
     fn send(&self, step: &Finished) -> Option<()> {
-        self.send_blob(&step.blob, step.blob.digest)?;
+        self.send_blob(&step.blob)?;
         let layer = &step.record.layer.diff_id;
         let list = match self.store.list(layer) {
             Ok(Some(bytes)) => Some(self.send_list(&bytes)?),
@@ -233,7 +233,7 @@ impl Shared {
     /// Sends what is in a cache mount. Its blob is of no further use here.
     fn send_mount(&self, id: &str) -> Option<()> {
         let Ok(mount) = mounts::pack(&self.store, id, WORKERS) else { return None };
-        let sent = self.send_blob(&mount.blob, mount.blob.digest);
+        let sent = self.send_blob(&mount.blob);
         self.store.drop_blob(&mount.blob.digest);
         sent?;
         lock(&self.fresh).mounts.insert(id.to_owned(), mount);
@@ -247,12 +247,12 @@ impl Shared {
             return Some(List::Here(STANDARD.encode(packed)));
         }
         let blob = Descriptor::of(MediaType::Other(LIST.to_owned()), &packed);
-        self.sent(&blob, self.member.send(&blob, Bytes(packed))?);
+        self.sent(&blob, self.member.send(&blob, packed)?);
         Some(List::Blob(Box::new(blob)))
     }
 
-    fn send_blob(&self, blob: &Descriptor, digest: Digest) -> Option<()> {
-        let content = StoredBlob { store: Arc::clone(&self.store), digest };
+    fn send_blob(&self, blob: &Descriptor) -> Option<()> {
+        let content = StoredBlob::new(&self.store, blob.digest, &self.cancel);
         self.sent(blob, self.member.send(blob, content)?);
         Some(())
     }
@@ -324,30 +324,6 @@ pub(super) fn unpack_list(packed: &[u8]) -> io::Result<Vec<u8>> {
     let mut list = Vec::new();
     zstd::Decoder::new(packed)?.take(MAX_LIST + 1).read_to_end(&mut list)?;
     if list.len() as u64 > MAX_LIST { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(list) }
-}
-
-/// A small blob in memory.
-struct Bytes(Vec<u8>);
-
-impl Content for Bytes {
-    fn open(&self, start: u64) -> io::Result<Box<dyn Read + Send>> {
-        let start = usize::try_from(start).unwrap_or(usize::MAX).min(self.0.len());
-        Ok(Box::new(io::Cursor::new(self.0[start..].to_vec())))
-    }
-}
-
-/// A blob of the store.
-struct StoredBlob {
-    store: Arc<Store>,
-    digest: Digest,
-}
-
-impl Content for StoredBlob {
-    fn open(&self, start: u64) -> io::Result<Box<dyn Read + Send>> {
-        let mut file = self.store.open_blob(&self.digest)?;
-        file.seek(SeekFrom::Start(start))?;
-        Ok(Box::new(file))
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -9,7 +9,8 @@ use reqwest::blocking::{Body, Client, Response};
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, IF_NONE_MATCH};
 
 use crate::image::Descriptor;
-use crate::registry::{Content, Told};
+use crate::registry::{Content, Counted, Told};
+use crate::remote::decoded_bytes;
 
 use super::web::{Web, body_of, patience, refusal, succeeded};
 use super::{MAX_OBJECT, ObjectName, Place, SettingError, Settings, ShareError};
@@ -63,22 +64,9 @@ fn basic(url: &Url) -> Option<String> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }
-    let plain = |text: &str| percent_decoded(text);
-    let both = [plain(url.username()), b":".to_vec(), plain(url.password().unwrap_or_default())].concat();
+    let password = decoded_bytes(url.password().unwrap_or_default());
+    let both = [decoded_bytes(url.username()), b":".to_vec(), password].concat();
     Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(both)))
-}
-
-/// A part of a URL as it was before it was one.
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let hex = (first == b'%').then(|| after.get(..2)).flatten();
-        let byte = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        out.push(byte.unwrap_or(first));
-        rest = if byte.is_some() { &after[2..] } else { after };
-    }
-    out
 }
 
 impl Http {
@@ -175,28 +163,12 @@ impl Place for Http {
             reader.take(size).read_to_end(&mut bytes).map_err(|error| ShareError::Failed(error.into()))?;
             self.web.send(|client| put(client).body(bytes.clone()))?
         } else {
-            let body = Counted { reader, done: 0, told: Arc::clone(told) };
+            let body = Counted::new(reader, told);
             self.web.send_once(|client| put(client).body(Body::sized(body, size)))?
         };
         succeeded(response)?;
         told(size);
         Ok(())
-    }
-}
-
-/// Tells of the bytes as they are read.
-struct Counted {
-    reader: Box<dyn Read + Send>,
-    done: u64,
-    told: Told,
-}
-
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.done += count as u64;
-        (self.told)(self.done);
-        Ok(count)
     }
 }
 
@@ -227,6 +199,6 @@ mod tests {
         let url = Url::parse("http://me:a%40b@h/").unwrap();
         assert_eq!(basic(&url).as_deref(), Some("Basic bWU6YUBi"));
         assert_eq!(basic(&Url::parse("http://h/").unwrap()), None);
-        assert_eq!(percent_decoded("a%2"), b"a%2");
+        assert_eq!(decoded_bytes("a%2"), b"a%2");
     }
 }

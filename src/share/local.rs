@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::image::{Descriptor, Digest, Document, Index, OCI_LAYOUT, REF_NAME};
-use crate::registry::{Content, Told};
+use crate::registry::{Content, Counted, Told};
 
 use super::artifact::Artifact;
 use super::{Kind, MAX_OBJECT, ObjectName, Place, ShareError};
+
+/// Bytes read at a time.
+const BUFFER: usize = 1 << 20;
 
 /// A directory. Machines may share it over a network file system: every file gets its name once it is whole.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -168,17 +171,8 @@ impl Place for Local {
 
     fn push_blob(&self, blob: &Descriptor, content: &dyn Content, told: &Told) -> Result<(), ShareError> {
         let copy = |file: &mut File| {
-            let (mut reader, mut done, mut buffer) = (content.open(0)?, 0, vec![0; 1 << 20]);
-            loop {
-                match reader.read(&mut buffer)? {
-                    0 => return Ok(()),
-                    count => {
-                        file.write_all(&buffer[..count])?;
-                        done += count as u64;
-                        told(done);
-                    }
-                }
-            }
+            let reader = Counted::new(content.open(0)?, told);
+            io::copy(&mut BufReader::with_capacity(BUFFER, reader), file).map(drop)
         };
         self.put(&self.blob(&blob.digest), true, copy).map(drop).map_err(failed)
     }

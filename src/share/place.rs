@@ -13,6 +13,8 @@ pub const MAX_OBJECT: u64 = 64 << 20;
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the transfer of a blob may stand still.
 pub const STALL: Duration = Duration::from_secs(20);
+/// Bytes a second that any connection to a service manages on the way out.
+pub(super) const SLOWEST: u64 = 64 << 10;
 
 /// Where a fleet keeps its cache: small objects by name, and blobs by digest. Several threads may use one at once.
 ///

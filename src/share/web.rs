@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::HeaderMap;
 
+use super::place::SLOWEST;
 use super::{SettingError, ShareError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -14,8 +15,6 @@ const READ_TIMEOUT: Duration = Duration::from_secs(12);
 /// How often something is tried in all, and the wait before the second try; each further one is three times as long.
 const TRIES: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(150);
-/// Bytes a second that any connection manages.
-const SLOWEST: u64 = 64 << 10;
 /// Bytes of an answer about an object that are read, and of an error that are told.
 const MAX_ANSWER: u64 = 64 << 10;
 const MAX_TOLD: usize = 200;

@@ -15,6 +15,7 @@ use crate::store::Store;
 
 pub use error::Error;
 pub use pull::Extent;
+pub use push::StoredBlob;
 pub use tree::Tree;
 
 /// Ids of tasks that tell of transfers begin here, above those of a build.

@@ -60,7 +60,7 @@ impl Transfer {
             None => {}
         }
         self.ensure(blob)?;
-        let content = StoredBlob { store: Arc::clone(&self.store), digest: blob.digest, cancel: self.cancel.clone() };
+        let content = StoredBlob::new(&self.store, blob.digest, &self.cancel);
         let (teller, total) = (Arc::clone(&task), blob.size);
         let told: Told = Arc::new(move |done| teller.moved(done, total));
         self.registry.push_blob(name, blob, &content, &told).map_err(|error| self.explained(error.into()))?;
@@ -75,10 +75,17 @@ impl Transfer {
 }
 
 /// A blob of the store that is sent. What was damaged on disk is refused by the registry, which checks the digest.
-struct StoredBlob {
+pub struct StoredBlob {
     store: Arc<Store>,
     digest: Digest,
     cancel: Cancel,
+}
+
+impl StoredBlob {
+    /// The blob of that digest. Reading it fails once `cancel` is set.
+    pub fn new(store: &Arc<Store>, digest: Digest, cancel: &Cancel) -> Self {
+        Self { store: Arc::clone(store), digest, cancel: cancel.clone() }
+    }
 }
 
 impl Content for StoredBlob {

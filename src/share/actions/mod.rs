@@ -7,7 +7,7 @@
 mod service;
 
 use std::fmt;
-use std::io::{Cursor, Read};
+use std::io::Read;
 use std::sync::Arc;
 
 use crate::image::{Descriptor, Digest};
@@ -93,7 +93,7 @@ impl Actions {
     }
 
     fn save(&self, key: &str, bytes: &[u8]) -> Result<bool, ShareError> {
-        self.service.save(key, bytes.len() as u64, &Bytes(bytes.to_vec()), &(Arc::new(|_| ()) as Told))
+        self.service.save(key, bytes.len() as u64, &bytes.to_vec(), &(Arc::new(|_| ()) as Told))
     }
 }
 
@@ -169,16 +169,6 @@ impl Place for Actions {
             return Ok(());
         }
         Err(ShareError::Failed("somebody else has begun to upload the same blob, and is not done".into()))
-    }
-}
-
-/// Content out of memory.
-struct Bytes(Vec<u8>);
-
-impl Content for Bytes {
-    fn open(&self, start: u64) -> std::io::Result<Box<dyn Read + Send>> {
-        let start = usize::try_from(start).unwrap_or(usize::MAX).min(self.0.len());
-        Ok(Box::new(Cursor::new(self.0[start..].to_vec())))
     }
 }
 

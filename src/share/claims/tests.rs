@@ -172,8 +172,8 @@ fn what_can_neither_be_made_nor_read_is_passed_over() {
     );
 }
 
-#[test]
-fn a_place_that_fails_ends_the_wait() {
+/// What comes of waiting for a step that another runner has, once `end` has been called.
+fn waiting_until(end: impl FnOnce(&Memory, &Claims)) -> Result<Outcome, ShareError> {
     let place = Arc::new(Memory::default());
     let (first, second) = (claims(&place), claims(&place));
     let Outcome::Mine(_guard) = first.take("k", &mut || (), &mut || NEVER()).unwrap() else {
@@ -182,24 +182,21 @@ fn a_place_that_fails_ends_the_wait() {
     thread::scope(|scope| {
         let waiting = scope.spawn(|| second.take("k", &mut || (), &mut || NEVER()));
         thread::sleep(Duration::from_millis(80));
-        place.fails.store(true, Ordering::SeqCst);
-        assert!(matches!(waiting.join().unwrap(), Err(ShareError::Failed(_))));
-    });
+        end(&place, &second);
+        waiting.join().unwrap()
+    })
+}
+
+#[test]
+fn a_place_that_fails_ends_the_wait() {
+    let ended = waiting_until(|place, _| place.fails.store(true, Ordering::SeqCst));
+    assert!(matches!(ended, Err(ShareError::Failed(_))));
 }
 
 #[test]
 fn the_user_can_stop_the_wait() {
-    let place = Arc::new(Memory::default());
-    let (first, second) = (claims(&place), claims(&place));
-    let Outcome::Mine(_guard) = first.take("k", &mut || (), &mut || NEVER()).unwrap() else {
-        panic!("somebody has it")
-    };
-    thread::scope(|scope| {
-        let waiting = scope.spawn(|| second.take("k", &mut || (), &mut || NEVER()));
-        thread::sleep(Duration::from_millis(80));
-        second.holder.cancel.set();
-        assert!(matches!(waiting.join().unwrap(), Err(ShareError::Cancelled)));
-    });
+    let ended = waiting_until(|_, second| second.holder.cancel.set());
+    assert!(matches!(ended, Err(ShareError::Cancelled)));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, WriteMultipart};
 
 use crate::registry::{Content, Told};
+use crate::share::place::SLOWEST;
 use crate::share::{STALL, ShareError};
 
 use super::LIMIT;
@@ -21,8 +22,6 @@ const PIECE: u64 = 5 << 20;
 const MOST_PIECES: u64 = 9_000;
 /// Pieces on their way at once.
 const AT_ONCE: usize = 4;
-/// Bytes a second that any connection manages.
-const SLOWEST: u64 = 64 << 10;
 
 /// The bytes of a blob as they come. The client asks for the rest where a connection breaks.
 struct Download {

@@ -7,15 +7,6 @@ use crate::share::Kind;
 
 use super::*;
 
-struct Bytes(Vec<u8>);
-
-impl Content for Bytes {
-    fn open(&self, start: u64) -> std::io::Result<Box<dyn Read + Send>> {
-        let start = usize::try_from(start).unwrap();
-        Ok(Box::new(std::io::Cursor::new(self.0[start..].to_vec())))
-    }
-}
-
 fn settings(options: &[(&str, &str)]) -> Settings {
     let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Settings { options, environment: BTreeMap::new() }
@@ -101,7 +92,7 @@ fn blobs_small_and_large_come_back_whole() {
             let seen = Arc::clone(&seen);
             move |done| *seen.lock().unwrap() = done
         });
-        place.push_blob(&blob, &Bytes(bytes.clone()), &told).unwrap();
+        place.push_blob(&blob, &bytes, &told).unwrap();
         assert_eq!(*seen.lock().unwrap(), blob.size);
         assert!(place.has_blob(&blob).unwrap());
         let mut back = Vec::new();
@@ -116,7 +107,7 @@ fn content_that_breaks_off_leaves_no_blob() {
     let mut blob = blob_of(b"short");
     blob.size = 20 << 20;
     let told: Told = Arc::new(|_| ());
-    assert!(place.push_blob(&blob, &Bytes(vec![1; 9 << 20]), &told).is_err());
+    assert!(place.push_blob(&blob, &vec![1; 9 << 20], &told).is_err());
     assert!(!place.has_blob(&blob).unwrap());
 }
 
