@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::layer;
 use crate::lint::hadolint::{HadolintOptions, hadolint};
 use crate::lint::{self, CheckOptions, Subject};
 use crate::plan::{BaseError, Bases, CopyOp, CopySource, Found, ImageId, Plan, PlanOptions, Unplanned, plan};
-use crate::rootfs::{File, Inode, Kind, Meta, RootFs, RootPath, Time};
+use crate::rootfs::{File, Files, Inode, Kind, Meta, RootFs, RootPath, Time};
 use crate::snapshot::TreeFiles;
 
 /// Bytes of a tar block.
@@ -173,6 +174,16 @@ pub fn shared_cache(bytes: &[u8]) {
     crate::share::read_anything(bytes);
 }
 
+/// Where the members of an archive go.
+#[derive(Debug)]
+struct Place<'a>(&'a Path, Arc<TreeFiles>);
+
+impl copy::Scratch for Place<'_> {
+    fn place(&self) -> io::Result<(&Path, Arc<dyn Files>)> {
+        Ok((self.0, Arc::clone(&self.1) as Arc<dyn Files>))
+    }
+}
+
 /// `ADD a.tar /d`
 fn add(bytes: Vec<u8>, dir: &Path, files: Arc<TreeFiles>) -> Result<(), copy::CopyError> {
     let op = CopyOp {
@@ -183,7 +194,8 @@ fn add(bytes: Vec<u8>, dir: &Path, files: Arc<TreeFiles>) -> Result<(), copy::Co
     let mut context = RootFs::empty();
     let archive = Inode::new(Meta::with_mode(0o644), Kind::File(File::inline(bytes)));
     context.insert(&RootPath::clamped(b"a.tar"), archive.into());
-    let env = Env { now: Time::default(), scratch_dir: dir, scratch_files: files, destination_is_scratch: true };
+    let scratch = Place(dir, files);
+    let env = Env { now: Time::default(), scratch: &scratch, destination_is_scratch: true };
     let mut root = RootFs::empty();
     copy::copy(&mut root, &copy::select(&context, &op)?, &op, &env)?;
     let beside = root.root().children.keys().filter(|name| &name[..] != b"d").count();

@@ -1,3 +1,5 @@
+use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,15 +12,19 @@ use super::unpack::{Unpacking, is_archive};
 use crate::plan::{CopyOp, CopySource};
 use crate::rootfs::{Chmod, File, Files, Inode, Kind, Meta, Node, ResolveError, Resolved, RootFs, RootPath, Time};
 
+/// An empty directory, which is made when the first file is put into it.
+pub trait Scratch: fmt::Debug {
+    /// The directory, and the same as the owner of the files in it.
+    fn place(&self) -> io::Result<(&Path, Arc<dyn Files>)>;
+}
+
 /// What COPY and ADD need besides the files.
 #[derive(Clone, Debug)]
 pub struct Env<'a> {
     /// The time of heredoc files and of directories that are made (COPY-23, COPY-60).
     pub now: Time,
-    /// An empty directory for the members of archives: numbered files.
-    pub scratch_dir: &'a Path,
-    /// The same directory, as the owner of those files.
-    pub scratch_files: Arc<dyn Files>,
+    /// Where the members of archives go: numbered files.
+    pub scratch: &'a dyn Scratch,
     /// The stage has no layer yet, so that a user name cannot be looked up (COPY-40). So it is with `--link`.
     pub destination_is_scratch: bool,
 }

@@ -26,7 +26,7 @@ mod testing;
 mod unpack_tests;
 
 pub use chown::{needs_lookup, unknown_names};
-pub use destination::{Env, copy};
+pub use destination::{Env, Scratch, copy};
 pub use error::CopyError;
 pub use nearest::nearest;
 pub use select::{select, select_path};

@@ -1,10 +1,10 @@
 //! Trees written and read as short lines, for the tests of this room.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{CopyError, Env, copy, select};
+use super::{CopyError, Env, Scratch, copy, select};
 use crate::plan::{CopyOp, CopySource};
 use crate::rootfs::{Directory, File, Files, Inode, Kind, Meta, Node, RootFs, RootPath, Time};
 
@@ -99,10 +99,16 @@ pub(super) fn op(text: &str) -> CopyOp {
     op
 }
 
-#[derive(Debug)]
-struct Scratch(PathBuf);
+#[derive(Clone, Debug)]
+struct Place(PathBuf);
 
-impl Files for Scratch {
+impl Scratch for Place {
+    fn place(&self) -> io::Result<(&Path, Arc<dyn Files>)> {
+        Ok((&self.0, Arc::new(self.clone())))
+    }
+}
+
+impl Files for Place {
     fn open(&self, path: &RootPath) -> io::Result<std::fs::File> {
         std::fs::File::open(self.0.join(path.as_path()))
     }
@@ -113,8 +119,7 @@ pub(super) fn run(target: &RootFs, source: &RootFs, text: &str) -> Result<(RootF
     let scratch = tempfile::tempdir().unwrap();
     let env = Env {
         now: NOW,
-        scratch_dir: scratch.path(),
-        scratch_files: Arc::new(Scratch(scratch.path().to_owned())),
+        scratch: &Place(scratch.path().to_owned()),
         destination_is_scratch: false,
     };
     let op = op(text);

@@ -178,7 +178,8 @@ impl<'a> Unpacking<'a> {
         }
         let name = self.written.to_string();
         self.written += 1;
-        let mut out = fs::File::create_new(self.env.scratch_dir.join(&name))?;
+        let (dir, files) = self.env.scratch.place()?;
+        let mut out = fs::File::create_new(dir.join(&name))?;
         let mut hasher = blake3::Hasher::new();
         let mut buffer = vec![0; CHUNK];
         loop {
@@ -191,7 +192,7 @@ impl<'a> Unpacking<'a> {
             hasher.update(&buffer[..count]);
             out.write_all(&buffer[..count])?;
         }
-        let file = File::at(Arc::clone(&self.env.scratch_files), RootPath::clamped(name.as_bytes()), size);
+        let file = File::at(files, RootPath::clamped(name.as_bytes()), size);
         file.digest.get_or_init(|| ContentDigest(*hasher.finalize().as_bytes()));
         Ok(file)
     }

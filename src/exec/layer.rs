@@ -181,6 +181,11 @@ impl Layer {
     fn pack(&self, packing: Option<Packing>) -> io::Result<LayerRecord> {
         let store = &self.0.kept.store;
         let changes = self.changes()?;
+        if changes.0.is_empty()
+            && let Some(known) = self.known_empty(packing)?
+        {
+            return Ok(known);
+        }
         let list = || store.draft(|out| layer::list::write(&changes, out));
         let tell = || Ok::<_, io::Error>((list()?, layer_content(&changes)?));
         let ((diff_id, size), (list, content)) = if changes.0.len() > MANY && changes.are_digested() {
@@ -199,6 +204,27 @@ impl Layer {
             tree.adopt(store, &diff_id)?;
         }
         Ok(LayerRecord { diff_id, size, content })
+    }
+
+    /// The layer without entries, which many steps give, if the store has all of it.
+    fn known_empty(&self, packing: Option<Packing>) -> io::Result<Option<LayerRecord>> {
+        let packed = layer::pack(&Changes::default(), &mut io::sink())?;
+        let store = &self.0.kept.store;
+        store.use_layer(&packed.diff_id);
+        let is_whole = store.holds_layer(&packed.diff_id)
+            && match packing {
+                Some(packing) => self.packed_as(&packed.diff_id, packing)?.is_some(),
+                None => true,
+            };
+        let content = layer_content(&Changes::default())?;
+        Ok(is_whole.then_some(LayerRecord { diff_id: packed.diff_id, size: packed.size, content }))
+    }
+
+    /// The layer's blob in the store, if it is compressed as it should be.
+    fn packed_as(&self, diff_id: &DiffId, packing: Packing) -> io::Result<Option<Descriptor>> {
+        let store = &self.0.kept.store;
+        let blob = store.blob_of(diff_id)?;
+        Ok(blob.filter(|blob| blob.media_type == packing.media_type() && store.has(&blob.digest)))
     }
 
     fn pack_files(&self, changes: &Changes, packing: Option<Packing>) -> io::Result<(DiffId, u64)> {
@@ -246,10 +272,7 @@ impl Layer {
             Origin::Shared(hit) if hit.blob().media_type == packing.media_type() => return kept.local_blob(&diff_id),
             Origin::Shared(_) | Origin::Own => {}
         }
-        if let Some(blob) = kept.store.blob_of(&diff_id)?
-            && blob.media_type == packing.media_type()
-            && kept.store.has(&blob.digest)
-        {
+        if let Some(blob) = self.packed_as(&diff_id, packing)? {
             return Ok(blob);
         }
         let (packed, blob) = self.pack_blob(&*self.changes()?, packing)?;

@@ -22,6 +22,7 @@ mod tree;
 
 use std::collections::HashMap;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
@@ -125,7 +126,8 @@ struct Build<'a> {
     /// Stages whose layers end in the image.
     exported: Vec<bool>,
     isolation: OnceLock<Isolation>,
-    overlays: OnceLock<bool>,
+    /// The lowest layer of overlays, where there can be any.
+    overlays: OnceLock<Option<PathBuf>>,
     cgroup: OnceLock<Option<Cgroup>>,
     tasks: AtomicU32,
     cached: AtomicUsize,
@@ -204,17 +206,23 @@ impl Build<'_> {
         })
     }
 
-    /// Whether a process gets an overlay, rather than a work tree. The store may lie where none can be: on an overlay itself,
-    /// as in most containers, or on a network.
-    fn overlays(&self) -> io::Result<bool> {
+    /// The lowest layer of overlays, if a process gets an overlay rather than a work tree. The store may lie where none can be:
+    /// on an overlay itself, as in most containers, or on a network.
+    fn overlays(&self) -> io::Result<Option<&Path>> {
         if !matches!(self.isolation(), Isolation::Root | Isolation::Rootless | Isolation::SingleId) {
-            return Ok(false);
+            return Ok(None);
         }
         if let Some(known) = self.overlays.get() {
-            return Ok(*known);
+            return Ok(known.as_deref());
         }
         let room = self.store.temp_dir()?;
-        Ok(*self.overlays.get_or_init(|| sandbox::can_overlay_in(self.isolation(), room.path()).is_ok()))
+        let mut points = None;
+        if sandbox::can_overlay_in(self.isolation(), room.path()).is_ok() {
+            let dir = self.store.points_dir();
+            sandbox::make_points(&dir)?;
+            points = Some(dir);
+        }
+        Ok(self.overlays.get_or_init(|| points).as_deref())
     }
 
     /// Where the cgroups of steps are made, if they have limits that can be had. That they cannot is no reason to fail: the

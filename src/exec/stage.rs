@@ -17,7 +17,7 @@ use super::layer::Layer;
 use super::lookup::Turn;
 use super::run::WorkArea;
 use super::state::State;
-use super::tree::{Scratch, Tree};
+use super::tree::{LateScratch, Tree};
 use super::{Build, ExecError, keys};
 
 /// What is told of a step once its stage is done.
@@ -234,11 +234,10 @@ impl Build<'_> {
         let empty = RootFs::empty();
         // COPY-43: a linked copy is made on nothing.
         let old = if op.link { &empty } else { state.root().map_err(failed)? };
-        let scratch = Scratch::new(self.store).map_err(failed)?;
+        let scratch = LateScratch::new(self.store);
         let env = copy::Env {
             now: Time { seconds: self.settings.now, nanos: 0 },
-            scratch_dir: scratch.dir(),
-            scratch_files: scratch.files(),
+            scratch: &scratch,
             destination_is_scratch: op.link || state.is_scratch(),
         };
         let mut root = old.clone();

@@ -1,7 +1,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::copy;
 use crate::image::DiffId;
 use crate::rootfs::{Files, RootPath};
 use crate::snapshot::TreeFiles;
@@ -145,6 +146,32 @@ impl Scratch {
     /// Opens files in it, and keeps it.
     pub(super) fn files(&self) -> Arc<dyn Files> {
         Arc::clone(&self.files) as Arc<dyn Files>
+    }
+}
+
+/// The same, made when it is needed.
+#[derive(Debug)]
+pub(super) struct LateScratch<'a> {
+    store: &'a Store,
+    made: OnceLock<Scratch>,
+}
+
+impl<'a> LateScratch<'a> {
+    pub(super) fn new(store: &'a Store) -> Self {
+        Self { store, made: OnceLock::new() }
+    }
+}
+
+impl copy::Scratch for LateScratch<'_> {
+    fn place(&self) -> io::Result<(&Path, Arc<dyn Files>)> {
+        let made = match self.made.get() {
+            Some(made) => made,
+            None => {
+                let new = Scratch::new(self.store)?;
+                self.made.get_or_init(|| new)
+            }
+        };
+        Ok((made.dir(), made.files()))
     }
 }
 

@@ -19,6 +19,7 @@ mod network_files;
 mod overlay;
 mod own_program;
 mod place;
+mod points;
 mod probe;
 mod proc_files;
 mod run;
@@ -38,6 +39,7 @@ use std::io;
 
 pub use cgroup::{Cgroup, Resources, limitable};
 pub use limits::{Limits, Ulimit};
+pub use points::{make_points, remove_points};
 pub use probe::{Probe, Refused, can_overlay_in, probe};
 pub use run::{refuses_writes, run};
 pub use seccomp::filters_calls;

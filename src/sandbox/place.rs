@@ -51,10 +51,11 @@ pub(super) struct Places {
     stubs: Vec<Stub>,
 }
 
-struct Stub {
-    parent: Rc<OwnedFd>,
-    name: Vec<u8>,
-    is_directory: bool,
+/// Something that was made for a mount only.
+pub(super) struct Stub {
+    pub(super) parent: Rc<OwnedFd>,
+    pub(super) name: Vec<u8>,
+    pub(super) is_directory: bool,
 }
 
 impl Places {
@@ -129,7 +130,8 @@ impl Places {
 }
 
 impl Stub {
-    fn remove(&self) -> io::Result<()> {
+    /// Removes it if it is still empty, and of its kind.
+    pub(super) fn remove(&self) -> io::Result<()> {
         let removed = keeping_time(&self.parent, || {
             if self.is_directory {
                 return Ok(rustix::fs::unlinkat(&self.parent, &*self.name, AtFlags::REMOVEDIR)?);

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_NOW, flock, futimens, utimensat};
 
-use super::lock::{LockGuard, take};
+use super::lock::{NamedLock, take};
 use super::{Store, TempDir};
 
 /// Held while things are taken away. Whoever begins to work in the store meanwhile waits.
@@ -18,7 +18,7 @@ const AT_WORK: &str = "at-work-";
 #[derive(Debug)]
 pub struct Gate<'a> {
     store: &'a Store,
-    _guard: LockGuard,
+    _guard: NamedLock,
     oldest: Option<SystemTime>,
 }
 
@@ -38,7 +38,7 @@ impl Store {
         };
         // In this order: whoever closes the gate looks for those at work afterwards, and one of the two sees the other.
         if locks.join(GATE).exists() {
-            drop(self.lock(GATE)?);
+            drop(self.named_lock(GATE)?);
         }
         self.presence = Some(presence);
         Ok(self)
@@ -46,7 +46,7 @@ impl Store {
 
     /// Closes the gate. What those at work have used since they began must stay: see [`Gate::spares`].
     pub fn close_gate(&self) -> io::Result<Gate<'_>> {
-        let guard = self.lock(GATE)?;
+        let guard = self.named_lock(GATE)?;
         let mut oldest: Option<SystemTime> = None;
         for entry in fs::read_dir(self.kiln("locks"))? {
             let path = entry?.path();
@@ -141,8 +141,10 @@ mod tests {
         let path = dir.path().join("kiln/steps/k");
         let (gone, left) = gate.take_away([&path, &dir.path().join("none")]).unwrap();
         assert!(!path.exists() && left.is_empty());
+        assert!(gone.path().join("0").exists());
+        let away = gone.path().to_owned();
         drop(gone);
-        assert_eq!(fs::read_dir(dir.path().join("kiln/tmp")).unwrap().count(), 0);
+        assert!(!away.exists());
     }
 
     #[test]

@@ -3,6 +3,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, fcntl};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -14,9 +15,24 @@ use super::Store;
 /// The first and the longest pause between two looks at a lock that somebody else holds.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
-/// Holds a lock until dropped; its file goes with it. The kernel drops the lock when the process dies.
+/// Holds a lock until dropped. The kernel drops it when the process dies.
 #[derive(Debug)]
 pub struct LockGuard {
+    _held: Held,
+}
+
+/// How a lock is held.
+#[derive(Debug)]
+enum Held {
+    /// As a place in the one file of all locks: to take it and to give it back makes and removes nothing.
+    Place { _file: File },
+    /// As a file of its own, where a system knows no such locks.
+    Named { _lock: NamedLock },
+}
+
+/// A lock with a file of its own, which goes with it.
+#[derive(Debug)]
+pub(super) struct NamedLock {
     _file: File,
     path: PathBuf,
 }
@@ -27,9 +43,33 @@ impl Store {
     /// # Errors
     /// `Interrupted` when the build is stopped meanwhile ([`Store::stopped_by`]).
     pub fn lock(&self, name: &str) -> io::Result<LockGuard> {
+        self.wait_for(|| self.try_lock(name))
+    }
+
+    /// Takes the lock `name` if nobody holds it.
+    pub fn try_lock(&self, name: &str) -> io::Result<Option<LockGuard>> {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.kiln("held"))?;
+        let held = match fcntl(&file, FcntlArg::F_OFD_SETLK(&place_of(name))) {
+            Ok(_) => Held::Place { _file: file },
+            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => return Ok(None),
+            Err(nix::errno::Errno::EINVAL) => match take(&self.kiln("locks").join(name), true)? {
+                Some(lock) => Held::Named { _lock: lock },
+                None => return Ok(None),
+            },
+            Err(errno) => return Err(errno.into()),
+        };
+        Ok(Some(LockGuard { _held: held }))
+    }
+
+    /// Takes the lock `name` as a file that others can see, waiting for whoever holds it.
+    pub(super) fn named_lock(&self, name: &str) -> io::Result<NamedLock> {
+        self.wait_for(|| take(&self.kiln("locks").join(name), true))
+    }
+
+    fn wait_for<T>(&self, take: impl Fn() -> io::Result<Option<T>>) -> io::Result<T> {
         let mut pause = PAUSES.0;
         loop {
-            if let Some(guard) = self.try_lock(name)? {
+            if let Some(guard) = take()? {
                 return Ok(guard);
             }
             match &self.cancel {
@@ -39,11 +79,6 @@ impl Store {
             }
             pause = PAUSES.1.min(pause * 2);
         }
-    }
-
-    /// Takes the lock `name` if nobody holds it.
-    pub fn try_lock(&self, name: &str) -> io::Result<Option<LockGuard>> {
-        take(&self.kiln("locks").join(name), true)
     }
 
     /// Removes the lock files of builds that were killed.
@@ -56,12 +91,26 @@ impl Store {
     }
 }
 
-pub(super) fn take(path: &Path, make: bool) -> io::Result<Option<LockGuard>> {
+/// The byte that stands for a name. Two names for one byte would only wait for each other; of 2^62 that does not happen.
+fn place_of(name: &str) -> libc::flock {
+    let hash = blake3::hash(name.as_bytes());
+    let number = hash.as_bytes().iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let short = |number| libc::c_short::try_from(number).unwrap_or_default();
+    libc::flock {
+        l_type: short(libc::F_WRLCK),
+        l_whence: short(libc::SEEK_SET),
+        l_start: libc::off_t::try_from(number >> 2).unwrap_or_default(),
+        l_len: 1,
+        l_pid: 0,
+    }
+}
+
+pub(super) fn take(path: &Path, make: bool) -> io::Result<Option<NamedLock>> {
     loop {
         let file = OpenOptions::new().create(make).truncate(false).write(true).open(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             // The file may have been removed by the one before: then somebody else may hold a newer file.
-            Ok(()) if same_file(&file, path)? => return Ok(Some(LockGuard { _file: file, path: path.to_owned() })),
+            Ok(()) if same_file(&file, path)? => return Ok(Some(NamedLock { _file: file, path: path.to_owned() })),
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -87,7 +136,7 @@ fn same_file(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-impl Drop for LockGuard {
+impl Drop for NamedLock {
     fn drop(&mut self) {
         // Only while the lock is held: whoever waits for this file then sees that it is gone.
         let _gone = std::fs::remove_file(&self.path);
@@ -107,6 +156,10 @@ mod tests {
         assert!(store.try_lock("b").unwrap().is_some());
         drop(held);
         assert!(store.try_lock("a").unwrap().is_some());
+        assert_eq!(std::fs::read_dir(dir.path().join("kiln/locks")).unwrap().count(), 0);
+        let named = store.named_lock("a").unwrap();
+        assert!(take(&named.path, true).unwrap().is_none());
+        drop(named);
         assert_eq!(std::fs::read_dir(dir.path().join("kiln/locks")).unwrap().count(), 0);
     }
 
@@ -148,7 +201,7 @@ mod tests {
     fn locks_of_the_dead_are_swept() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let _living = store.lock("living").unwrap();
+        let _living = store.named_lock("living").unwrap();
         std::fs::write(dir.path().join("kiln/locks/dead"), "").unwrap();
         Store::open(dir.path()).unwrap();
         let left = std::fs::read_dir(dir.path().join("kiln/locks")).unwrap();

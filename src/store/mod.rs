@@ -13,6 +13,8 @@
 //! <store>/kiln/downloads/<id>                        how a server marked a file, and which blob it is
 //! <store>/kiln/checkouts/<id>/                       files of a git commit that was a context
 //! <store>/kiln/mounts[-STANDING]/<id>/              cache mounts; `<id>.used` tells when each was last used
+//! <store>/kiln/points[-STANDING]/                    mount points, the lowest layer of each step's overlay
+//! <store>/kiln/held                                  each byte is a lock
 //! <store>/kiln/{tmp,locks}/
 //! ```
 //!
@@ -33,7 +35,7 @@ use std::fs;
 use std::io::{self, BufRead as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tempfile::NamedTempFile;
 
@@ -95,7 +97,9 @@ pub struct Store {
     /// Tells files on disk apart that processes of another [`Standing`] have made.
     suffix: &'static str,
     /// Shows others that somebody works in the store ([`Store::attended`]).
-    presence: Option<LockGuard>,
+    presence: Option<lock::NamedLock>,
+    /// Where this process's work in progress lies, once there is any.
+    desk: Mutex<Option<Arc<temp::Desk>>>,
     /// Large blobs that this process has written.
     made: Mutex<HashSet<Digest>>,
 }
@@ -106,7 +110,7 @@ impl Store {
         let failed = |source| StoreError::Io { path: root.to_owned(), source };
         let root_dir = std::path::absolute(root).map_err(failed)?;
         let suffix = Standing::current().suffix();
-        let store = Self { root: root_dir, suffix, cancel: None, presence: None, made: Mutex::default() };
+        let store = Self { root: root_dir, suffix, cancel: None, presence: None, desk: Mutex::default(), made: Mutex::default() };
         match fs::read_to_string(store.kiln("format")) {
             Ok(found) if found.trim() == FORMAT => store.create_files().map_err(failed)?,
             Ok(found) => {
@@ -258,6 +262,16 @@ impl Store {
                 || self.blob_of(layer).ok().flatten().is_some_and(|blob| self.has(&blob.digest)))
     }
 
+    /// Marks a layer and its blob as used now.
+    pub fn use_layer(&self, layer: &DiffId) {
+        for dir in ["lists", "wraps"] {
+            attend::touch(&self.kiln(dir).join(layer.0.hex()));
+        }
+        if let Ok(Some(blob)) = self.blob_of(layer) {
+            self.use_blob(&blob.digest);
+        }
+    }
+
     /// Keeps the entries of a layer.
     pub fn put_list(&self, layer: &DiffId, list: Draft) -> io::Result<()> {
         list.keep(&self.kiln("lists").join(layer.0.hex()))
@@ -333,6 +347,11 @@ impl Store {
     /// Marks a cache mount as used now.
     pub fn use_mount(&self, id: &str) -> io::Result<()> {
         fs::write(self.files("mounts").join(format!("{id}{}", survey::USED)), b"")
+    }
+
+    /// Where a directory for the mount points of steps is or may be made.
+    pub fn points_dir(&self) -> PathBuf {
+        self.files("points")
     }
 
     /// The directory of a cache mount; it may not be there yet.

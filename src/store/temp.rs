@@ -1,7 +1,9 @@
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
@@ -11,24 +13,47 @@ use super::Store;
 /// The lock by which a directory's owner shows that it lives.
 const OWNER: &str = "owner";
 
-/// A directory for work in progress, in the store's filesystem. It goes when dropped; should the process be killed, the next
+/// Where one process makes its directories for work in progress. It goes when dropped; should the process be killed, the next
 /// one to open the store removes it.
+#[derive(Debug)]
+pub(super) struct Desk {
+    path: PathBuf,
+    _owner: File,
+    used: AtomicUsize,
+}
+
+/// A directory for work in progress, in the store's filesystem. It goes when dropped, or as what a killed process leaves.
 #[derive(Debug)]
 pub struct TempDir {
     path: PathBuf,
-    _owner: File,
+    _desk: Arc<Desk>,
 }
 
 impl Store {
     /// Makes an empty directory for work in progress.
     pub fn temp_dir(&self) -> io::Result<TempDir> {
+        let desk = self.desk()?;
+        let path = desk.path.join(desk.used.fetch_add(1, Ordering::Relaxed).to_string());
+        fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(TempDir { path, _desk: desk })
+    }
+
+    fn desk(&self) -> io::Result<Arc<Desk>> {
+        let mut known = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(desk) = &*known {
+            return Ok(Arc::clone(desk));
+        }
+        Ok(Arc::clone(known.insert(Arc::new(self.new_desk()?))))
+    }
+
+    fn new_desk(&self) -> io::Result<Desk> {
         loop {
             let path = tempfile::Builder::new().prefix("work-").tempdir_in(self.kiln("tmp"))?.keep();
             // Between the two calls a sweeper may take the directory for a dead one's.
             let Ok(owner) = File::create(path.join(OWNER)) else { continue };
             flock(&owner, FlockOperation::LockExclusive)?;
             if path.join(OWNER).exists() {
-                return Ok(TempDir { path, _owner: owner });
+                return Ok(Desk { path, _owner: owner, used: AtomicUsize::new(0) });
             }
         }
     }
@@ -82,13 +107,19 @@ impl TempDir {
         self.path.join(name)
     }
 
-    /// The directory; `owner` in it is taken.
+    /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
 impl Drop for TempDir {
+    fn drop(&mut self) {
+        remove_tree(&self.path);
+    }
+}
+
+impl Drop for Desk {
     fn drop(&mut self) {
         remove_tree(&self.path);
     }
@@ -115,5 +146,7 @@ mod tests {
         let path = living.path().to_owned();
         drop(living);
         assert!(!path.exists());
+        drop(store);
+        assert_eq!(fs::read_dir(dir.path().join("kiln/tmp")).unwrap().count(), 0);
     }
 }
