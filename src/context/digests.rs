@@ -2,6 +2,7 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::pieces;
 use crate::rootfs::{Content, ContentDigest, File, Inode, Kept, Kind};
 
 /// Bytes read at once.
@@ -19,6 +20,13 @@ pub fn digest_files(files: &[Arc<Inode>], threads: usize) -> io::Result<()> {
             _ => None,
         })
         .collect();
+    // A file that all threads read together must not wait for one that has the others.
+    let is_large = |file: &&File| file.size >= pieces::LARGE && matches!(file.content, Content::At { .. });
+    let (large, todo): (Vec<&File>, Vec<&File>) = todo.into_iter().partition(is_large);
+    for file in large {
+        let digest = digest_large(file, threads)?;
+        file.digest.get_or_init(|| digest);
+    }
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(None);
     let work = || {
@@ -44,13 +52,33 @@ pub fn digest_files(files: &[Arc<Inode>], threads: usize) -> io::Result<()> {
     failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
-fn digest(file: &File, buffer: &mut [u8]) -> io::Result<ContentDigest> {
-    let name = || match &file.content {
+fn digest_large(file: &File, threads: usize) -> io::Result<ContentDigest> {
+    let opened = match &file.content {
+        Content::At { files, path } => files.open(path),
+        Content::Inline(_) => Err(io::ErrorKind::Unsupported.into()),
+    };
+    let found = opened.and_then(|opened| pieces::digest(&opened, file.size, threads));
+    found.map_err(|error| unreadable(file, &error))?.ok_or_else(|| changed(file))
+}
+
+fn name(file: &File) -> String {
+    match &file.content {
         Content::At { path, .. } => path.to_string(),
         Content::Inline(_) => "a file".to_owned(),
-    };
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot read {}: {error}", name()));
-    let mut reader = file.content.open().map_err(named)?;
+    }
+}
+
+fn unreadable(file: &File, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot read {}: {error}", name(file)))
+}
+
+fn changed(file: &File) -> io::Error {
+    let message = format!("{} has not {} bytes: it has changed meanwhile", name(file), file.size);
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
+fn digest(file: &File, buffer: &mut [u8]) -> io::Result<ContentDigest> {
+    let mut reader = file.content.open().map_err(|error| unreadable(file, &error))?;
     let mut hasher = blake3::Hasher::new();
     loop {
         match reader.read(buffer) {
@@ -68,12 +96,11 @@ fn digest(file: &File, buffer: &mut [u8]) -> io::Result<ContentDigest> {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(named(error)),
+            Err(error) => return Err(unreadable(file, &error)),
         }
     }
     if hasher.count() != file.size {
-        let message = format!("{} has {} bytes, not {}: it has changed meanwhile", name(), hasher.count(), file.size);
-        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        return Err(changed(file));
     }
     Ok(ContentDigest(*hasher.finalize().as_bytes()))
 }

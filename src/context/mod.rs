@@ -13,6 +13,7 @@ mod glob;
 mod ignore_file;
 mod index;
 mod patterns;
+mod pieces;
 mod rule;
 mod spanning;
 mod tar_context;

@@ -117,11 +117,7 @@ impl Files for Place {
 /// `target` after `text` with the files of `source`. The scratch directory is kept as long as the result.
 pub(super) fn run(target: &RootFs, source: &RootFs, text: &str) -> Result<(RootFs, tempfile::TempDir), CopyError> {
     let scratch = tempfile::tempdir().unwrap();
-    let env = Env {
-        now: NOW,
-        scratch: &Place(scratch.path().to_owned()),
-        destination_is_scratch: false,
-    };
+    let env = Env { now: NOW, scratch: &Place(scratch.path().to_owned()), destination_is_scratch: false };
     let op = op(text);
     let mut root = target.clone();
     copy(&mut root, &select(source, &op)?, &op, &env)?;

@@ -208,7 +208,7 @@ impl Layer {
 
     /// The layer without entries, which many steps give, if the store has all of it.
     fn known_empty(&self, packing: Option<Packing>) -> io::Result<Option<LayerRecord>> {
-        let packed = layer::pack(&Changes::default(), &mut io::sink())?;
+        let packed = layer::Packed::nothing();
         let store = &self.0.kept.store;
         store.use_layer(&packed.diff_id);
         let is_whole = store.holds_layer(&packed.diff_id)

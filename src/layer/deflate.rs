@@ -12,10 +12,16 @@ const MAX_LEVEL: u32 = 9;
 /// Fixed header (RFC 1952, section 2.3): deflate, no flags, no time, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
+/// Bytes of checksum and length.
+const TRAILER: usize = 8;
+
 /// Compresses blocks one by one. The bytes of a member depend on the block, the level and the library alone.
 pub(super) struct Deflate {
     #[cfg(feature = "libdeflate")]
     compressor: libdeflater::Compressor,
+    /// Room for the longest member so far.
+    #[cfg(feature = "libdeflate")]
+    room: Vec<u8>,
     #[cfg(not(feature = "libdeflate"))]
     level: flate2::Compression,
 }
@@ -26,16 +32,19 @@ impl Deflate {
     pub(super) fn new(level: u32) -> Self {
         let level =
             i32::try_from(level.min(MAX_LEVEL)).ok().and_then(|level| libdeflater::CompressionLvl::new(level).ok());
-        Self { compressor: libdeflater::Compressor::new(level.unwrap_or_default()) }
+        Self { compressor: libdeflater::Compressor::new(level.unwrap_or_default()), room: Vec::new() }
     }
 
     /// A whole member that holds `block`.
     pub(super) fn member(&mut self, block: &[u8]) -> io::Result<Vec<u8>> {
         let most = self.compressor.deflate_compress_bound(block.len());
-        let mut member = vec![0; HEADER.len() + most];
-        member[..HEADER.len()].copy_from_slice(&HEADER);
-        let length = self.compressor.deflate_compress(block, &mut member[HEADER.len()..]).map_err(io::Error::other)?;
-        member.truncate(HEADER.len() + length);
+        if self.room.len() < most {
+            self.room.resize(most, 0);
+        }
+        let length = self.compressor.deflate_compress(block, &mut self.room).map_err(io::Error::other)?;
+        let mut member = Vec::with_capacity(HEADER.len() + length + TRAILER);
+        member.extend_from_slice(&HEADER);
+        member.extend_from_slice(&self.room[..length]);
         Ok(with_trailer(member, block, libdeflater::crc32(block)))
     }
 }

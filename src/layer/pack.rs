@@ -23,6 +23,14 @@ pub struct Packed {
     pub size: u64,
 }
 
+impl Packed {
+    /// Of the layer without entries: two zero blocks (DIFF-5).
+    pub fn nothing() -> Self {
+        const BLOCKS: [u8; 1024] = [0; 1024];
+        Self { diff_id: DiffId(Digest::of(&BLOCKS)), size: BLOCKS.len() as u64 }
+    }
+}
+
 /// Writes the tar of a layer (TAR-1 to TAR-13). Files whose content digest is not known get it on the way.
 ///
 /// A file that has changed its length since it was listed is an error.
@@ -36,8 +44,8 @@ pub(super) fn pack_by<'a>(
     out: &'a mut dyn Write,
     contents: Option<&'a mut Contents<'a>>,
 ) -> io::Result<Packed> {
-    let buffer = Vec::with_capacity(CHUNK + 1024);
-    let mut packer = Packer { out, contents, hash: Sha256::new(), size: 0, buffer, targets: targets(changes) };
+    let (buffer, targets) = (Vec::new(), targets(changes));
+    let mut packer = Packer { out, contents, hash: Sha256::new(), size: 0, buffer, filled: 0, targets };
     for change in &changes.0 {
         packer
             .change(change)
@@ -76,6 +84,8 @@ struct Packer<'a> {
     hash: Sha256,
     size: u64,
     buffer: Vec<u8>,
+    /// Bytes of the buffer that are taken.
+    filled: usize,
     /// Metadata by the first name of what has several.
     targets: HashMap<&'a RootPath, &'a Meta>,
 }
@@ -154,17 +164,16 @@ impl Packer<'_> {
         let mut hasher = file.digest.get().is_none().then(blake3::Hasher::new);
         let mut left = file.size;
         while left > 0 {
-            if self.buffer.len() >= CHUNK {
+            if self.filled >= CHUNK {
                 self.flush()?;
             }
-            let start = self.buffer.len();
             let want = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-            self.buffer.resize(start + want, 0);
-            let got = read_full(&mut reader, &mut self.buffer[start..])?;
-            self.buffer.truncate(start + got);
+            let room = room(&mut self.buffer, self.filled, want);
+            let got = read_full(&mut reader, room)?;
             if let Some(hasher) = &mut hasher {
-                hasher.update(&self.buffer[start..]);
+                hasher.update(&room[..got]);
             }
+            self.filled += got;
             left -= got as u64;
             if got < want {
                 return Err(changed(file.size, file.size - left));
@@ -178,6 +187,15 @@ impl Packer<'_> {
         }
         pad(self, file.size)
     }
+}
+
+/// So many bytes of the buffer behind those that are taken. It grows as it is needed: most layers are small.
+fn room(buffer: &mut Vec<u8>, filled: usize, count: usize) -> &mut [u8] {
+    let end = filled + count;
+    if buffer.len() < end {
+        buffer.resize(end.next_power_of_two(), 0);
+    }
+    &mut buffer[filled..end]
 }
 
 fn changed(expected: u64, found: u64) -> io::Error {
@@ -201,18 +219,21 @@ fn read_full(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 impl Write for Packer<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.buffer.len() >= CHUNK {
+        if self.filled >= CHUNK {
             self.flush()?;
         }
-        self.buffer.extend_from_slice(bytes);
-        Ok(bytes.len())
+        let count = bytes.len().min(CHUNK);
+        room(&mut self.buffer, self.filled, count).copy_from_slice(&bytes[..count]);
+        self.filled += count;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.hash.update(&self.buffer);
-        self.size += self.buffer.len() as u64;
-        self.out.write_all(&self.buffer)?;
-        self.buffer.clear();
+        let bytes = &self.buffer[..self.filled];
+        self.hash.update(bytes);
+        self.size += bytes.len() as u64;
+        self.out.write_all(bytes)?;
+        self.filled = 0;
         Ok(())
     }
 }
@@ -241,6 +262,7 @@ mod tests {
     #[test]
     fn diff_5_nothing_is_two_zero_blocks() {
         let digest = Digest::of(&tar_of(vec![]));
+        assert_eq!(pack(&Changes::default(), &mut io::sink()).unwrap(), Packed::nothing());
         assert_eq!(digest.hex(), "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef");
     }
 

@@ -35,7 +35,7 @@ use std::fs;
 use std::io::{self, BufRead as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use tempfile::NamedTempFile;
 
@@ -98,8 +98,9 @@ pub struct Store {
     suffix: &'static str,
     /// Shows others that somebody works in the store ([`Store::attended`]).
     presence: Option<lock::NamedLock>,
-    /// Where this process's work in progress lies, once there is any.
-    desk: Mutex<Option<Arc<temp::Desk>>>,
+    /// Where this process's work in progress lies: while there is any, or, once made, for as long as somebody is at work.
+    desk: Mutex<Weak<temp::Desk>>,
+    kept_desk: OnceLock<Arc<temp::Desk>>,
     /// Large blobs that this process has written.
     made: Mutex<HashSet<Digest>>,
 }
@@ -110,7 +111,15 @@ impl Store {
         let failed = |source| StoreError::Io { path: root.to_owned(), source };
         let root_dir = std::path::absolute(root).map_err(failed)?;
         let suffix = Standing::current().suffix();
-        let store = Self { root: root_dir, suffix, cancel: None, presence: None, desk: Mutex::default(), made: Mutex::default() };
+        let store = Self {
+            root: root_dir,
+            suffix,
+            cancel: None,
+            presence: None,
+            desk: Mutex::default(),
+            kept_desk: OnceLock::new(),
+            made: Mutex::default(),
+        };
         match fs::read_to_string(store.kiln("format")) {
             Ok(found) if found.trim() == FORMAT => store.create_files().map_err(failed)?,
             Ok(found) => {

@@ -40,10 +40,16 @@ impl Store {
 
     fn desk(&self) -> io::Result<Arc<Desk>> {
         let mut known = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(desk) = &*known {
-            return Ok(Arc::clone(desk));
+        if let Some(desk) = known.upgrade() {
+            return Ok(desk);
         }
-        Ok(Arc::clone(known.insert(Arc::new(self.new_desk()?))))
+        let desk = Arc::new(self.new_desk()?);
+        *known = Arc::downgrade(&desk);
+        if self.presence.is_some() {
+            // Whoever is at work needs it again and again.
+            self.kept_desk.get_or_init(|| Arc::clone(&desk));
+        }
+        Ok(desk)
     }
 
     fn new_desk(&self) -> io::Result<Desk> {
@@ -146,7 +152,6 @@ mod tests {
         let path = living.path().to_owned();
         drop(living);
         assert!(!path.exists());
-        drop(store);
         assert_eq!(fs::read_dir(dir.path().join("kiln/tmp")).unwrap().count(), 0);
     }
 }

@@ -1,0 +1,126 @@
+//! The digest of one large file, on several threads.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use blake3::hazmat::{
+    ChainingValue, HasherExt as _, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
+};
+
+use crate::rootfs::ContentDigest;
+
+/// Bytes of a subtree of the hash: a power of two, as its leaves are.
+const PIECE: u64 = 8 << 20;
+/// Files from this size on are worth the threads.
+pub(super) const LARGE: u64 = 4 * PIECE;
+/// Bytes read at once.
+const BUFFER: usize = 256 << 10;
+
+/// The digest of a file of `size` bytes, at least [`LARGE`]; none if it has more or fewer.
+pub(super) fn digest(mut file: &File, size: u64, threads: usize) -> io::Result<Option<ContentDigest>> {
+    let count = usize::try_from(size.div_ceil(PIECE)).unwrap_or(usize::MAX);
+    let values = Mutex::new(vec![[0; 32]; count]);
+    let failed = Mutex::new(None);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return;
+            }
+            let start = number as u64 * PIECE;
+            match piece(file, start, PIECE.min(size - start), &mut buffer) {
+                Ok(value) => values.lock().unwrap_or_else(PoisonError::into_inner)[number] = value,
+                Err(error) => {
+                    next.store(count, Ordering::Relaxed);
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(count) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Some(error) => return Err(error),
+        None => {}
+    }
+    file.seek(SeekFrom::Start(size))?;
+    if file.read(&mut [0])? != 0 {
+        return Ok(None);
+    }
+    let values = values.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (left, right) = halves(&values, size);
+    Ok(Some(ContentDigest(*merge_subtrees_root(&left, &right, Mode::Hash).as_bytes())))
+}
+
+/// The value of one subtree.
+fn piece(file: &File, start: u64, size: u64, buffer: &mut [u8]) -> io::Result<ChainingValue> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.set_input_offset(start);
+    let (mut at, end) = (start, start + size);
+    while at < end {
+        let most = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+        file.read_exact_at(&mut buffer[..most], at)?;
+        hasher.update(&buffer[..most]);
+        at += most as u64;
+    }
+    Ok(hasher.finalize_non_root())
+}
+
+/// The values of the two subtrees of `size` bytes, which are more than one piece.
+fn halves(values: &[ChainingValue], size: u64) -> (ChainingValue, ChainingValue) {
+    let left = left_subtree_len(size);
+    let (first, second) = values.split_at(usize::try_from(left / PIECE).unwrap_or(usize::MAX));
+    (merged(first, left), merged(second, size - left))
+}
+
+fn merged(values: &[ChainingValue], size: u64) -> ChainingValue {
+    if let [only] = values {
+        return *only;
+    }
+    let (left, right) = halves(values, size);
+    merge_subtrees_non_root(&left, &right, Mode::Hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn file(bytes: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn sum_1_pieces_make_the_digest_of_the_whole() {
+        let piece = usize::try_from(PIECE).unwrap();
+        for length in [4 * piece, 4 * piece + 1, 5 * piece - 1, 7 * piece, 8 * piece + 1025] {
+            let bytes: Vec<u8> = (0..length).map(|n| (n % 251) as u8 ^ (n >> 20) as u8).collect();
+            let want = ContentDigest(*blake3::hash(&bytes).as_bytes());
+            for threads in [1, 3] {
+                let found = digest(&file(&bytes), length as u64, threads).unwrap();
+                assert_eq!(found, Some(want), "{length} on {threads}");
+            }
+        }
+    }
+
+    #[test]
+    fn sum_1_a_file_of_another_size_has_none() {
+        let file = file(&vec![1; usize::try_from(LARGE).unwrap() + 7]);
+        assert_eq!(digest(&file, LARGE, 2).unwrap(), None);
+        assert_eq!(digest(&file, LARGE + 8, 2).unwrap(), None);
+        assert!(digest(&file, LARGE + 7, 2).unwrap().is_some());
+    }
+}
