@@ -113,7 +113,10 @@ fn row(bench: &'static Bench, site: &Site, arguments: &Arguments) -> Row {
     let (mut kiln, mut floor, mut other) = (Vec::new(), Vec::new(), Vec::new());
     // The first pair warms the page cache, and the store for warm rows.
     for turn in 0..=arguments.runs {
+        // What one has left to be written must not hold the next one up.
+        rustix::fs::sync();
         let ours = measure::run((bench.kiln)(site));
+        rustix::fs::sync();
         let least = measure::run((bench.floor)(site));
         if turn > 0 {
             kiln.push(ours);

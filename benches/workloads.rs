@@ -79,12 +79,21 @@ pub(crate) static ALL: &[Bench] = &[
         |s| s.buildah("copy20k", true),
     ),
     bench("copy20k-check", Ratio(2.0), copy20k, |s| s.warm("copy20k", false), "stat walk", |s| s.stat("copy20k")),
-    bench("node", Ratio(0.8), node, |s| s.cold("node"), "tar, pigz -6", |s| s.tar_and_pigz("node")),
+    with_buildah(
+        bench("node", Ratio(0.8), node, |s| s.cold("node"), "tar, pigz -6", |s| s.tar_and_pigz("node")),
+        |s| s.buildah("node", false),
+    ),
     bench("node-check", Ratio(2.0), node, |s| s.warm("node", false), "stat walk", |s| s.stat("node")),
     bench("ignore500", Ratio(3.0), ignore500, |s| s.warm("ignore500", false), "find", |s| s.find("ignore500")),
-    bench("deep", Seconds(1.0), deep, |s| s.cold("deep"), "clone3, overlay, exec", |s| s.bare_runs(201)),
+    with_buildah(
+        bench("deep", Seconds(1.0), deep, |s| s.cold("deep"), "clone3, overlay, exec", |s| s.bare_runs(201)),
+        |s| s.buildah("deep", true),
+    ),
     bench("deep-top", Ratio(2.0), deep_top, |s| s.top("deep-top"), "the same on 2 layers", |s| s.top("flat-top")),
-    bench("stages50", Seconds(1.2), stages50, |s| s.cold("stages50"), "sleep", |_| program("sleep", &["0.4"])),
+    with_buildah(
+        bench("stages50", Seconds(1.2), stages50, |s| s.cold("stages50"), "sleep", |_| program("sleep", &["0.4"])),
+        |s| s.buildah("stages50", false),
+    ),
     large(with_buildah(
         bench("dpkg", Seconds(10.0), dpkg, |s| s.cold("dpkg"), "the same in a bare chroot", Site::bare_dpkg),
         |s| s.buildah("dpkg", false),

@@ -47,6 +47,19 @@ pub struct Context {
     indexed: usize,
 }
 
+/// Giving back the memory of so many files is worth a thread.
+const MANY: usize = 10_000;
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        let trees = (std::mem::take(&mut self.root), std::mem::take(&mut self.tracked));
+        if trees.1.iter().map(Run::len).sum::<usize>() > MANY {
+            // Nobody waits for it: at the end of a program there is no need to.
+            std::thread::spawn(move || drop(trees));
+        }
+    }
+}
+
 impl Context {
     /// Walks `dir`, which may be a link (CTX-4), on up to `threads` threads, without what `ignore` excludes.
     ///
