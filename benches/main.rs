@@ -126,6 +126,9 @@ fn row(bench: &'static Bench, site: &Site, arguments: &Arguments) -> Row {
     if arguments.against.is_some()
         && let Some(command) = bench.buildah
     {
+        if bench.name.ends_with("-warm") {
+            measure::run(command(site));
+        }
         for _ in 0..arguments.runs {
             let run = measure::run(command(site));
             other.push(run);

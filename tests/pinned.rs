@@ -53,6 +53,28 @@ fn every_rung_shows_a_step_the_same_files_and_times() {
     assert_eq!(digests.len(), 1, "{digests:?}");
 }
 
+/// What a step does to the directories of its mounts counts once there is something in them.
+#[test]
+fn run_14_every_rung_keeps_the_same_of_mount_points() {
+    if !root() {
+        return;
+    }
+    let dockerfile = "FROM busybox AS tools\n\
+        FROM scratch\n\
+        COPY --from=tools /bin /bin\n\
+        RUN chmod 700 /etc && touch /etc\n\
+        RUN test $(stat -c %a /etc) = 755 && mkdir /etc/x && echo one > /etc/x/y && chmod 711 /etc\n\
+        RUN rm -r /etc/x && stat -c '%n %a' /etc > /seen && grep -q 711 /seen\n";
+    let mut digests = Vec::new();
+    for isolation in ["root", "rootless", "single-id", "chroot"] {
+        let Some(mut kit) = Kit::with_busybox() else { return };
+        kit.dockerfile(dockerfile).flag(&["--isolation", isolation]);
+        digests.push(pinned_digest(&mut kit));
+    }
+    digests.dedup();
+    assert_eq!(digests.len(), 1, "{digests:?}");
+}
+
 /// Builds with pinned times, and gives the digest of the manifest.
 fn pinned_digest(kit: &mut Kit) -> String {
     kit.env("SOURCE_DATE_EPOCH", "1600000000");

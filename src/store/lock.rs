@@ -91,7 +91,7 @@ impl Store {
     }
 }
 
-/// The byte that stands for a name. Two names for one byte would only wait for each other; of 2^62 that does not happen.
+/// The byte that stands for a name. Two names for one byte would only wait for each other; of so many that does not happen.
 fn place_of(name: &str) -> libc::flock {
     let hash = blake3::hash(name.as_bytes());
     let number = hash.as_bytes().iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
@@ -99,7 +99,7 @@ fn place_of(name: &str) -> libc::flock {
     libc::flock {
         l_type: short(libc::F_WRLCK),
         l_whence: short(libc::SEEK_SET),
-        l_start: libc::off_t::try_from(number >> 2).unwrap_or_default(),
+        l_start: libc::off_t::try_from(number >> (66 - libc::off_t::BITS)).unwrap_or_default(),
         l_len: 1,
         l_pid: 0,
     }
