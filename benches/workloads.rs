@@ -87,7 +87,7 @@ pub(crate) static ALL: &[Bench] = &[
     bench("ignore500", Ratio(3.0), ignore500, |s| s.warm("ignore500", false), "find", |s| s.find("ignore500")),
     with_buildah(
         bench("deep", Seconds(1.0), deep, |s| s.cold("deep"), "clone3, overlay, exec", |s| s.bare_runs(201)),
-        |s| s.buildah("deep", true),
+        |s| s.buildah("deep", false),
     ),
     bench("deep-top", Ratio(2.0), deep_top, |s| s.top("deep-top"), "the same on 2 layers", |s| s.top("flat-top")),
     with_buildah(
