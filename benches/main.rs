@@ -126,7 +126,7 @@ fn row(bench: &'static Bench, site: &Site, arguments: &Arguments) -> Row {
     if arguments.against.is_some()
         && let Some(command) = bench.buildah
     {
-        if bench.name.ends_with("-warm") {
+        if bench.is_warm {
             measure::run(command(site));
         }
         for _ in 0..arguments.runs {

@@ -1,8 +1,8 @@
+use std::fs;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use super::pieces;
+use super::{pieces, threads};
 use crate::rootfs::{Content, ContentDigest, File, Inode, Kept, Kind};
 
 /// Bytes read at once.
@@ -13,52 +13,36 @@ const BUFFER: usize = 128 << 10;
 /// Each file is opened once. A file with more or fewer bytes than its `size` is an error, since it was written to in the
 /// meantime. The first error is given; some files may have their digest then.
 pub fn digest_files(files: &[Arc<Inode>], threads: usize) -> io::Result<()> {
-    let todo: Vec<&File> = files
-        .iter()
-        .filter_map(|inode| match &inode.kind {
-            Kind::File(file) if file.digest.get().is_none() => Some(file),
-            _ => None,
-        })
-        .collect();
-    // A file that all threads read together must not wait for one that has the others.
-    let is_large = |file: &&File| file.size >= pieces::LARGE && matches!(file.content, Content::At { .. });
-    let (large, todo): (Vec<&File>, Vec<&File>) = todo.into_iter().partition(is_large);
-    for file in large {
-        let digest = digest_large(file, threads)?;
-        file.digest.get_or_init(|| digest);
-    }
-    let next = AtomicUsize::new(0);
-    let failed = Mutex::new(None);
-    let work = || {
-        let mut buffer = vec![0; BUFFER];
-        while let Some(file) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match digest(file, &mut buffer) {
-                Ok(digest) => {
-                    file.digest.get_or_init(|| digest);
-                }
-                Err(error) => {
-                    next.store(todo.len(), Ordering::Relaxed);
-                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                }
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(todo.len()) {
-            scope.spawn(work);
-        }
-        work();
+    let todo = files.iter().filter_map(|inode| match &inode.kind {
+        Kind::File(file) if file.digest.get().is_none() => Some(file),
+        _ => None,
     });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    // A file that all threads read together must not wait for one that has the others.
+    let mut small = Vec::new();
+    for file in todo {
+        match &file.content {
+            Content::At { files, path } if file.size >= pieces::LARGE => {
+                let digest = digest_large(file, files.open(path), threads)?;
+                file.digest.get_or_init(|| digest);
+            }
+            Content::At { .. } | Content::Inline(_) => small.push(file),
+        }
+    }
+    threads::each(small.len(), threads, BUFFER, |number, buffer| {
+        let digest = digest(small[number], buffer)?;
+        small[number].digest.get_or_init(|| digest);
+        Ok(())
+    })
 }
 
-fn digest_large(file: &File, threads: usize) -> io::Result<ContentDigest> {
-    let opened = match &file.content {
-        Content::At { files, path } => files.open(path),
-        Content::Inline(_) => Err(io::ErrorKind::Unsupported.into()),
+fn digest_large(file: &File, opened: io::Result<fs::File>, threads: usize) -> io::Result<ContentDigest> {
+    let read = || -> io::Result<_> {
+        let opened = opened?;
+        let found = pieces::digest(&opened, file.size, threads)?;
+        Ok((found, opened.metadata()?.len()))
     };
-    let found = opened.and_then(|opened| pieces::digest(&opened, file.size, threads));
-    found.map_err(|error| unreadable(file, &error))?.ok_or_else(|| changed(file))
+    let (digest, size) = read().map_err(|error| unreadable(file, &error))?;
+    digest.ok_or_else(|| changed(file, size))
 }
 
 fn name(file: &File) -> String {
@@ -72,8 +56,8 @@ fn unreadable(file: &File, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot read {}: {error}", name(file)))
 }
 
-fn changed(file: &File) -> io::Error {
-    let message = format!("{} has not {} bytes: it has changed meanwhile", name(file), file.size);
+fn changed(file: &File, found: u64) -> io::Error {
+    let message = format!("{} has {found} bytes, not {}: it has changed meanwhile", name(file), file.size);
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
@@ -100,7 +84,7 @@ fn digest(file: &File, buffer: &mut [u8]) -> io::Result<ContentDigest> {
         }
     }
     if hasher.count() != file.size {
-        return Err(changed(file));
+        return Err(changed(file, hasher.count()));
     }
     Ok(ContentDigest(*hasher.finalize().as_bytes()))
 }

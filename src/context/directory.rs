@@ -54,8 +54,8 @@ impl Drop for Context {
     fn drop(&mut self) {
         let trees = (std::mem::take(&mut self.root), std::mem::take(&mut self.tracked));
         if trees.1.iter().map(Run::len).sum::<usize>() > MANY {
-            // Nobody waits for it: at the end of a program there is no need to.
-            std::thread::spawn(move || drop(trees));
+            // Nobody waits for it: at the end of a program there is no need to. Where there can be no thread, they go here.
+            let _unwatched = std::thread::Builder::new().spawn(move || drop(trees));
         }
     }
 }

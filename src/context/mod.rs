@@ -17,6 +17,7 @@ mod pieces;
 mod rule;
 mod spanning;
 mod tar_context;
+mod threads;
 mod tokens;
 mod tracked;
 mod trie;

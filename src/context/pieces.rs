@@ -1,15 +1,15 @@
 //! The digest of one large file, on several threads.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use blake3::hazmat::{
     ChainingValue, HasherExt as _, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
 };
 
+use super::threads;
 use crate::rootfs::ContentDigest;
 
 /// Bytes of a subtree of the hash: a power of two, as its leaves are.
@@ -20,41 +20,20 @@ pub(super) const LARGE: u64 = 4 * PIECE;
 const BUFFER: usize = 256 << 10;
 
 /// The digest of a file of `size` bytes, at least [`LARGE`]; none if it has more or fewer.
-pub(super) fn digest(mut file: &File, size: u64, threads: usize) -> io::Result<Option<ContentDigest>> {
+pub(super) fn digest(file: &File, size: u64, threads: usize) -> io::Result<Option<ContentDigest>> {
     let count = usize::try_from(size.div_ceil(PIECE)).unwrap_or(usize::MAX);
     let values = Mutex::new(vec![[0; 32]; count]);
-    let failed = Mutex::new(None);
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= count {
-                return;
-            }
-            let start = number as u64 * PIECE;
-            match piece(file, start, PIECE.min(size - start), &mut buffer) {
-                Ok(value) => values.lock().unwrap_or_else(PoisonError::into_inner)[number] = value,
-                Err(error) => {
-                    next.store(count, Ordering::Relaxed);
-                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                }
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(count) {
-            scope.spawn(work);
-        }
-        work();
+    let digested = threads::each(count, threads, BUFFER, |number, buffer| {
+        let start = number as u64 * PIECE;
+        let value = piece(file, start, PIECE.min(size - start), buffer)?;
+        values.lock().unwrap_or_else(PoisonError::into_inner)[number] = value;
+        Ok(())
     });
-    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        Some(error) => return Err(error),
-        None => {}
+    match digested {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        digested => digested?,
     }
-    file.seek(SeekFrom::Start(size))?;
-    if file.read(&mut [0])? != 0 {
+    if file.read_at(&mut [0], size)? != 0 {
         return Ok(None);
     }
     let values = values.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -210,21 +210,16 @@ impl Layer {
     fn known_empty(&self, packing: Option<Packing>) -> io::Result<Option<LayerRecord>> {
         let packed = layer::Packed::nothing();
         let store = &self.0.kept.store;
-        store.use_layer(&packed.diff_id);
+        let blob = store.use_layer(&packed.diff_id)?;
         let is_whole = store.holds_layer(&packed.diff_id)
-            && match packing {
-                Some(packing) => self.packed_as(&packed.diff_id, packing)?.is_some(),
-                None => true,
-            };
+            && packing.is_none_or(|packing| blob.is_some_and(|blob| self.is_packed(&blob, packing)));
         let content = layer_content(&Changes::default())?;
         Ok(is_whole.then_some(LayerRecord { diff_id: packed.diff_id, size: packed.size, content }))
     }
 
-    /// The layer's blob in the store, if it is compressed as it should be.
-    fn packed_as(&self, diff_id: &DiffId, packing: Packing) -> io::Result<Option<Descriptor>> {
-        let store = &self.0.kept.store;
-        let blob = store.blob_of(diff_id)?;
-        Ok(blob.filter(|blob| blob.media_type == packing.media_type() && store.has(&blob.digest)))
+    /// Whether a blob is in the store, and compressed as it should be.
+    fn is_packed(&self, blob: &Descriptor, packing: Packing) -> bool {
+        blob.media_type == packing.media_type() && self.0.kept.store.has(&blob.digest)
     }
 
     fn pack_files(&self, changes: &Changes, packing: Option<Packing>) -> io::Result<(DiffId, u64)> {
@@ -272,7 +267,7 @@ impl Layer {
             Origin::Shared(hit) if hit.blob().media_type == packing.media_type() => return kept.local_blob(&diff_id),
             Origin::Shared(_) | Origin::Own => {}
         }
-        if let Some(blob) = self.packed_as(&diff_id, packing)? {
+        if let Some(blob) = kept.store.blob_of(&diff_id)?.filter(|blob| self.is_packed(blob, packing)) {
             return Ok(blob);
         }
         let (packed, blob) = self.pack_blob(&*self.changes()?, packing)?;

@@ -22,7 +22,6 @@ mod tree;
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
@@ -126,8 +125,7 @@ struct Build<'a> {
     /// Stages whose layers end in the image.
     exported: Vec<bool>,
     isolation: OnceLock<Isolation>,
-    /// The lowest layer of overlays, where there can be any.
-    overlays: OnceLock<Option<PathBuf>>,
+    overlays: OnceLock<bool>,
     cgroup: OnceLock<Option<Cgroup>>,
     tasks: AtomicU32,
     cached: AtomicUsize,
@@ -206,23 +204,21 @@ impl Build<'_> {
         })
     }
 
-    /// The lowest layer of overlays, if a process gets an overlay rather than a work tree. The store may lie where none can be:
-    /// on an overlay itself, as in most containers, or on a network.
-    fn overlays(&self) -> io::Result<Option<&Path>> {
+    /// Whether a process gets an overlay, rather than a work tree. The store may lie where none can be: on an overlay itself,
+    /// as in most containers, or on a network. Where it does, the store has mount points for it.
+    fn overlays(&self) -> io::Result<bool> {
         if !matches!(self.isolation(), Isolation::Root | Isolation::Rootless | Isolation::SingleId) {
-            return Ok(None);
+            return Ok(false);
         }
         if let Some(known) = self.overlays.get() {
-            return Ok(known.as_deref());
+            return Ok(*known);
         }
         let room = self.store.temp_dir()?;
-        let mut points = None;
-        if sandbox::can_overlay_in(self.isolation(), room.path()).is_ok() {
-            let dir = self.store.points_dir();
-            sandbox::make_points(&dir)?;
-            points = Some(dir);
+        let can_overlay = sandbox::can_overlay_in(self.isolation(), room.path()).is_ok();
+        if can_overlay {
+            sandbox::make_points(&self.store.points_dir())?;
         }
-        Ok(self.overlays.get_or_init(|| points).as_deref())
+        Ok(*self.overlays.get_or_init(|| can_overlay))
     }
 
     /// Where the cgroups of steps are made, if they have limits that can be had. That they cannot is no reason to fail: the

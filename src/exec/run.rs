@@ -70,7 +70,7 @@ impl Build<'_> {
             return Err(no_process(step));
         }
         let claims = Claims::default();
-        if let Some(points) = self.overlays().map_err(failed)? {
+        if self.overlays().map_err(failed)? {
             let temp = Arc::new(self.store.temp_dir().map_err(failed)?);
             let (upper, work) = (temp.join("tree"), temp.join("work"));
             for dir in [&upper, &work] {
@@ -78,7 +78,7 @@ impl Build<'_> {
             }
             Self::seed(&upper, state, root).map_err(failed)?;
             let pinned: Vec<Pinned> = Self::lowers(state).map_err(failed)?.iter().map(Tree::pin).collect();
-            let lowers = iter::once(points.to_owned()).chain(pinned.iter().map(Pinned::path)).collect();
+            let lowers = iter::once(self.store.points_dir()).chain(pinned.iter().map(Pinned::path)).collect();
             self.process(step, op, root, &Root::Overlay { lowers, upper: upper.clone(), work }, &claims, task)?;
             let has = |path: &str| root.get(&RootPath::clamped(path.as_bytes())).is_some();
             sandbox::remove_points(&upper, has).map_err(failed)?;

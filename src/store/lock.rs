@@ -50,15 +50,14 @@ impl Store {
     pub fn try_lock(&self, name: &str) -> io::Result<Option<LockGuard>> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.kiln("held"))?;
         let held = match fcntl(&file, FcntlArg::F_OFD_SETLK(&place_of(name))) {
-            Ok(_) => Held::Place { _file: file },
-            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => return Ok(None),
-            Err(nix::errno::Errno::EINVAL) => match take(&self.kiln("locks").join(name), true)? {
-                Some(lock) => Held::Named { _lock: lock },
-                None => return Ok(None),
-            },
+            Ok(_) => Some(Held::Place { _file: file }),
+            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => None,
+            Err(nix::errno::Errno::EINVAL) => {
+                take(&self.kiln("locks").join(name), true)?.map(|lock| Held::Named { _lock: lock })
+            }
             Err(errno) => return Err(errno.into()),
         };
-        Ok(Some(LockGuard { _held: held }))
+        Ok(held.map(|held| LockGuard { _held: held }))
     }
 
     /// Takes the lock `name` as a file that others can see, waiting for whoever holds it.

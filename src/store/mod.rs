@@ -271,14 +271,16 @@ impl Store {
                 || self.blob_of(layer).ok().flatten().is_some_and(|blob| self.has(&blob.digest)))
     }
 
-    /// Marks a layer and its blob as used now.
-    pub fn use_layer(&self, layer: &DiffId) {
+    /// Marks a layer and its blob as used now, and gives the blob as [`Store::blob_of`] does.
+    pub fn use_layer(&self, layer: &DiffId) -> io::Result<Option<Descriptor>> {
         for dir in ["lists", "wraps"] {
             attend::touch(&self.kiln(dir).join(layer.0.hex()));
         }
-        if let Ok(Some(blob)) = self.blob_of(layer) {
+        let blob = self.blob_of(layer)?;
+        if let Some(blob) = &blob {
             self.use_blob(&blob.digest);
         }
+        Ok(blob)
     }
 
     /// Keeps the entries of a layer.
