@@ -14,6 +14,7 @@ use crate::registry::Content;
 
 use super::entry::Entry;
 use super::index::{Index, Known};
+use super::turns::Turns;
 use super::watch::{Watched, counter, watched};
 use super::{Kind, ObjectName, PATIENCE, Place, STALL, ShareError};
 
@@ -53,6 +54,8 @@ pub(super) struct Member {
     later: Mutex<HashMap<Key, DiffId>>,
     /// Layers that turned out not to be had from here.
     lost: Mutex<HashSet<DiffId>>,
+    /// Blobs that this build has sent, or found there.
+    sent: Turns,
 }
 
 impl Member {
@@ -60,7 +63,7 @@ impl Member {
         let name = place.name();
         let (reading, writing, fault) = (Trust::default(), Trust::default(), OnceLock::new());
         let (index, later, lost) = (OnceLock::new(), Mutex::default(), Mutex::default());
-        Self { place, name, sink, cancel, reading, writing, fault, index, later, lost }
+        Self { place, name, sink, cancel, reading, writing, fault, index, later, lost, sent: Turns::default() }
     }
 
     /// Where it is, for messages.
@@ -178,6 +181,13 @@ impl Member {
 
     /// Sends a blob unless it is there: `true` when it was sent.
     pub(super) fn send(&self, blob: &Descriptor, content: impl Content + 'static) -> Option<bool> {
+        self.sent
+            .once(&blob.digest, || self.send_unless_there(blob, content).ok_or(()))
+            .ok()
+            .map(|sent| sent == Some(true))
+    }
+
+    fn send_unless_there(&self, blob: &Descriptor, content: impl Content + 'static) -> Option<bool> {
         let wanted = blob.clone();
         if self.give(move |place| place.has_blob(&wanted))? {
             return Some(false);

@@ -25,6 +25,7 @@ mod service;
 mod setting;
 mod shared;
 mod spec;
+mod turns;
 mod watch;
 mod web;
 

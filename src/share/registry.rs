@@ -3,14 +3,13 @@
 use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use crate::image::{Descriptor, Digest, Document, ImageConfig, MediaType, Platform, Reference};
 use crate::registry::{self, Content, Told};
 
 use super::artifact::{Artifact, Object};
+use super::turns::Turns;
 use super::{Kind, MAX_OBJECT, ObjectName, Place, ShareError, inline};
 
 /// Characters of the cache's own tag in the tags of its objects: a tag has at most 128.
@@ -23,14 +22,14 @@ const LONGEST_SETTLE: Duration = Duration::from_secs(2);
 pub struct Registry {
     client: Arc<registry::Registry>,
     name: Reference,
-    /// Small blobs that are there for sure.
-    sent: Mutex<Vec<Digest>>,
+    /// Small blobs.
+    sent: Turns,
 }
 
 impl Registry {
     /// The cache `name`, over a client that has the credentials.
     pub fn new(client: Arc<registry::Registry>, name: Reference) -> Self {
-        Self { client, name, sent: Mutex::default() }
+        Self { client, name, sent: Turns::default() }
     }
 
     fn tag(&self) -> &str {
@@ -60,16 +59,14 @@ impl Registry {
 
     fn push_small(&self, bytes: &[u8]) -> Result<(), ShareError> {
         let blob = Descriptor::of(MediaType::Other(String::new()), bytes);
-        let known = || self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        if known().contains(&blob.digest) {
-            return Ok(());
-        }
-        if !self.has_blob(&blob)? {
+        let send = || {
+            if self.has_blob(&blob)? {
+                return Ok(());
+            }
             let nobody: Told = Arc::new(|_| {});
-            self.push_blob(&blob, &bytes.to_vec(), &nobody)?;
-        }
-        known().push(blob.digest);
-        Ok(())
+            self.push_blob(&blob, &bytes.to_vec(), &nobody)
+        };
+        self.sent.once(&blob.digest, send).map(drop)
     }
 
     fn put(&self, name: &Reference, artifact: &Artifact<'_>) -> Result<(), ShareError> {
