@@ -1,5 +1,5 @@
 use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::sync::Arc;
 
 use serde::ser::{Error as _, SerializeSeq as _};
@@ -8,8 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::image::Digest;
 
-/// Bytes hashed at a time.
-const BUFFER: usize = 16 << 10;
+use super::in_order::in_order;
 
 /// Something a step reads besides its parent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -22,6 +21,15 @@ pub struct Input {
 
 /// Inputs that are told one by one, always the same in the same order: there may be a million files.
 pub trait Listed: Send + Sync {
+    /// All of them, some at a time.
+    fn parts(&self) -> Parts<'_>;
+}
+
+/// What a [`Listed`] is made of, in its order.
+pub type Parts<'a> = Box<dyn Iterator<Item = Box<dyn Part + 'a>> + Send + 'a>;
+
+/// Some inputs, one after the other. Telling them may take long, such as reading files does.
+pub trait Part: Send {
     /// Calls `visit` with name and value of each.
     fn each(&self, visit: &mut dyn FnMut(&str, &str) -> io::Result<()>) -> io::Result<()>;
 }
@@ -45,14 +53,13 @@ struct Line<'a> {
 }
 
 impl Inputs {
-    /// Digests all once: `list`, then what each of `rest` tells.
+    /// Digests all once, on up to `threads` threads: `list`, then what each of `rest` tells.
     ///
     /// # Errors
     /// That of a file whose content had to be read.
-    pub fn new(list: Vec<Input>, rest: Vec<Box<dyn Listed>>) -> io::Result<Self> {
-        let mut inner = Inner { digest: Digest::of(b""), size: 0, list, rest };
-        (inner.digest, inner.size) = digest_of(&inner)?;
-        Ok(Self(Arc::new(inner)))
+    pub fn new(list: Vec<Input>, rest: Vec<Box<dyn Listed>>, threads: usize) -> io::Result<Self> {
+        let (digest, size) = digest_of(&list, &rest, threads)?;
+        Ok(Self(Arc::new(Inner { digest, size, list, rest })))
     }
 
     /// Bytes of all as JSON.
@@ -86,9 +93,9 @@ impl Serialize for Inner {
         for input in &self.list {
             all.serialize_element(input)?;
         }
-        for some in &self.rest {
+        for part in self.rest.iter().flat_map(|some| some.parts()) {
             let mut failed = None;
-            let told = some.each(&mut |name, value| {
+            let told = part.each(&mut |name, value| {
                 all.serialize_element(&Line { name, value }).map_err(|error| {
                     failed = Some(error);
                     io::ErrorKind::Other.into()
@@ -112,31 +119,55 @@ impl Serialize for Inputs {
 impl<'de> Deserialize<'de> for Inputs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
-        Self::new(Vec::deserialize(deserializer)?, Vec::new()).map_err(D::Error::custom)
+        Self::new(Vec::deserialize(deserializer)?, Vec::new(), 1).map_err(D::Error::custom)
     }
 }
 
-/// Digest and size of `value` as compact JSON, which is never whole in memory.
-fn digest_of(value: &impl Serialize) -> io::Result<(Digest, u64)> {
-    let mut json = BufWriter::with_capacity(BUFFER, Hashing(Sha256::new(), 0));
-    serde_json::to_writer(&mut json, value)?;
-    json.flush()?;
-    let Hashing(hash, size) = json.get_ref();
-    Ok((Digest::from_bytes(hash.clone().finalize().into()), *size))
+/// Digest and size of all as compact JSON, which is never whole in memory.
+fn digest_of(list: &[Input], rest: &[Box<dyn Listed>], threads: usize) -> io::Result<(Digest, u64)> {
+    let mut text = Text::default();
+    for Input { name, value } in list {
+        text.line(name, value)?;
+    }
+    let mut hash = Hashing::default();
+    hash.add(text.0);
+    let parts = rest.iter().flat_map(|some| some.parts());
+    let work = |part: Box<dyn Part + '_>| {
+        let mut text = Text::default();
+        part.each(&mut |name, value| text.line(name, value))?;
+        Ok(text.0)
+    };
+    in_order(parts, threads, work, &mut |text| hash.add(text))?;
+    Ok(hash.finish())
 }
 
-/// Takes bytes into a hash, and counts them.
+/// Elements of an array as JSON, each with a comma before it.
+#[derive(Default)]
+struct Text(Vec<u8>);
+
+impl Text {
+    fn line(&mut self, name: &str, value: &str) -> io::Result<()> {
+        self.0.push(b',');
+        Ok(serde_json::to_writer(&mut self.0, &Line { name, value })?)
+    }
+}
+
+/// Takes the elements of an array into a hash, and counts their bytes.
+#[derive(Default)]
 struct Hashing(Sha256, u64);
 
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        self.1 += bytes.len() as u64;
-        Ok(bytes.len())
+impl Hashing {
+    fn add(&mut self, mut text: Vec<u8>) {
+        if let Some(comma) = text.first_mut().filter(|_| self.1 == 0) {
+            *comma = b'[';
+        }
+        self.0.update(&text);
+        self.1 += text.len() as u64;
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn finish(mut self) -> (Digest, u64) {
+        self.add(if self.1 == 0 { b"[]".to_vec() } else { b"]".to_vec() });
+        (Digest::from_bytes(self.0.finalize().into()), self.1)
     }
 }
 
@@ -144,22 +175,36 @@ impl Write for Hashing {
 mod tests {
     use super::*;
 
-    struct Pairs(&'static [(&'static str, &'static str)]);
+    /// One part for each pair.
+    struct Pairs(Vec<(String, &'static str)>);
 
     impl Listed for Pairs {
+        fn parts(&self) -> Parts<'_> {
+            Box::new(self.0.iter().map(|pair| Box::new(pair.clone()) as Box<dyn Part>))
+        }
+    }
+
+    impl Part for (String, &'static str) {
         fn each(&self, visit: &mut dyn FnMut(&str, &str) -> io::Result<()>) -> io::Result<()> {
-            self.0.iter().try_for_each(|(name, value)| visit(name, value))
+            visit(&self.0, self.1)
         }
     }
 
     #[test]
     fn what_is_told_one_by_one_counts_as_what_is_listed() {
         let input = |name: &str, value: &str| Input { name: name.to_owned(), value: value.to_owned() };
-        let listed = Inputs::new(vec![input("a", "1"), input("b", "2")], vec![]).unwrap();
-        let told = Inputs::new(vec![input("a", "1")], vec![Box::new(Pairs(&[("b", "2")]))]).unwrap();
-        assert_eq!(listed, told);
-        let json = serde_json::to_string(&told).unwrap();
-        assert_eq!(json, r#"[{"name":"a","value":"1"},{"name":"b","value":"2"}]"#);
-        assert_eq!(serde_json::from_str::<Inputs>(&json).unwrap(), told);
+        for count in [0, 1, 2, 300] {
+            for (before, threads) in [(0, 1), (0, 4), (1, 4)] {
+                let list = |count| (0..count).map(|n: usize| input(&n.to_string(), "\"v")).collect::<Vec<_>>();
+                let pairs = Pairs((before..count).map(|n| (n.to_string(), "\"v")).collect());
+                let listed = Inputs::new(list(count), vec![], 1).unwrap();
+                let told = Inputs::new(list(before.min(count)), vec![Box::new(pairs)], threads).unwrap();
+                assert_eq!((&listed, listed.size()), (&told, told.size()), "{count} on {threads}");
+                let json = serde_json::to_string(&told).unwrap();
+                assert_eq!(json, serde_json::to_string(&list(count)).unwrap());
+                assert_eq!(listed.digest(), Digest::of(json.as_bytes()));
+                assert_eq!(serde_json::from_str::<Inputs>(&json).unwrap(), told);
+            }
+        }
     }
 }

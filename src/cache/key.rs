@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn inputs(name: &str, value: &str) -> Inputs {
-        Inputs::new(vec![Input { name: name.into(), value: value.into() }], vec![]).unwrap()
+        Inputs::new(vec![Input { name: name.into(), value: value.into() }], vec![], 1).unwrap()
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
             ("instruction", other(|p| p.instruction.push('x'))),
             ("input name", other(|p| p.inputs = inputs("b", "1"))),
             ("input value", other(|p| p.inputs = inputs("a", "2"))),
-            ("input count", other(|p| p.inputs = Inputs::new(vec![], vec![]).unwrap())),
+            ("input count", other(|p| p.inputs = Inputs::new(vec![], vec![], 1).unwrap())),
         ] {
             assert_ne!(key, changed, "{row}");
         }

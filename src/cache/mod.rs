@@ -8,11 +8,12 @@
 //! the same files, the steps after it still hit (early cutoff).
 
 mod content;
+mod in_order;
 mod inputs;
 mod key;
 mod record;
 
 pub use content::{base_content, layer_content, stack_content};
-pub use inputs::{Input, Inputs, Listed};
+pub use inputs::{Input, Inputs, Listed, Part, Parts};
 pub use key::{Brief, Key, Parent, Preimage};
 pub use record::{LayerRecord, Record};

@@ -76,7 +76,7 @@ mod tests {
         let layer = LayerRecord { diff_id: DiffId(Digest::of(b"x")), size: 5, content: "c".into() };
         let record = Record { text: "RUN a\nb".into(), created: -1, layer };
         let preimage =
-            Preimage::new("linux/amd64".into(), Parent::Scratch, "RUN".into(), Inputs::new(vec![], vec![]).unwrap());
+            Preimage::new("linux/amd64".into(), Parent::Scratch, "RUN".into(), Inputs::new(vec![], vec![], 1).unwrap());
         let mut bytes = Vec::new();
         record.write(Some(&preimage), &mut bytes).unwrap();
         let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();

@@ -46,18 +46,25 @@ pub(super) fn assemble(mut found: Vec<Found>) -> RootFs {
         let mut directory = Directory::default();
         let mut exists = false;
         let mut replacement = None;
+        let mut children = Vec::new();
         let mut next = Some(first);
         while let Some(part) = next {
             if let Some(meta) = part.meta {
                 (directory.meta, exists) = (meta, true);
             }
             replacement = replacement.or(part.replacement);
-            directory.children.extend(part.children.into_iter().filter_map(|(name, child)| match child {
-                Child::Inode(inode) => Some((name, Node::Inode(inode))),
-                Child::Directory(number) => finished.remove(&number).map(|node| (name, node)),
-            }));
+            children.push(part.children);
             next = parts.next_if(|part| part.directory == number);
         }
+        // From a sequence that is sorted for the most part, a map is made in one go, and without gaps.
+        directory.children = children
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, child)| match child {
+                Child::Inode(inode) => Some((name, Node::Inode(inode))),
+                Child::Directory(number) => finished.remove(&number).map(|node| (name, node)),
+            })
+            .collect();
         if let Some(inode) = replacement {
             finished.insert(number, Node::Inode(inode));
         } else if exists && !(excluded && directory.children.is_empty()) {

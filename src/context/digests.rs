@@ -1,38 +1,45 @@
 use std::fs;
 use std::io::{self, Read};
-use std::sync::Arc;
 
-use super::{pieces, threads};
-use crate::rootfs::{Content, ContentDigest, File, Inode, Kept, Kind};
+use super::pieces;
+use crate::rootfs::{Content, ContentDigest, File, Kept};
 
 /// Bytes read at once.
 const BUFFER: usize = 128 << 10;
 
-/// Fills in the digests of those files that have none yet, on up to `threads` threads; other inodes are passed over.
-///
-/// Each file is opened once. A file with more or fewer bytes than its `size` is an error, since it was written to in the
-/// meantime. The first error is given; some files may have their digest then.
-pub fn digest_files(files: &[Arc<Inode>], threads: usize) -> io::Result<()> {
-    let todo = files.iter().filter_map(|inode| match &inode.kind {
-        Kind::File(file) if file.digest.get().is_none() => Some(file),
-        _ => None,
-    });
-    // A file that all threads read together must not wait for one that has the others.
-    let mut small = Vec::new();
-    for file in todo {
-        match &file.content {
-            Content::At { files, path } if file.size >= pieces::LARGE => {
-                let digest = digest_large(file, files.open(path), threads)?;
-                file.digest.get_or_init(|| digest);
-            }
-            Content::At { .. } | Content::Inline(_) => small.push(file),
-        }
+/// Finds out digests of files, one file after the other.
+#[derive(Debug)]
+pub struct Digester {
+    threads: usize,
+    /// Made for the first file that is read.
+    buffer: Vec<u8>,
+}
+
+impl Digester {
+    /// Large files are read by up to `threads` threads.
+    pub fn new(threads: usize) -> Self {
+        Self { threads, buffer: Vec::new() }
     }
-    threads::each(small.len(), threads, BUFFER, |number, buffer| {
-        let digest = digest(small[number], buffer)?;
-        small[number].digest.get_or_init(|| digest);
-        Ok(())
-    })
+
+    /// The digest of `file`, which is read now unless it is known.
+    ///
+    /// # Errors
+    /// A file with more or fewer bytes than its `size` has been written to in the meantime.
+    pub fn digest(&mut self, file: &File) -> io::Result<ContentDigest> {
+        if let Some(known) = file.digest.get() {
+            return Ok(*known);
+        }
+        let digest = match &file.content {
+            Content::At { files, path } if file.size >= pieces::LARGE => {
+                digest_large(file, files.open(path), self.threads)?
+            }
+            Content::At { .. } | Content::Inline(_) => {
+                self.buffer.resize(BUFFER, 0);
+                digest(file, &mut self.buffer)?
+            }
+        };
+        Ok(*file.digest.get_or_init(|| digest))
+    }
 }
 
 fn digest_large(file: &File, opened: io::Result<fs::File>, threads: usize) -> io::Result<ContentDigest> {
@@ -92,27 +99,23 @@ fn digest(file: &File, buffer: &mut [u8]) -> io::Result<ContentDigest> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rootfs::Meta;
-
-    fn file(file: File) -> Arc<Inode> {
-        Arc::new(Inode::new(Meta::with_mode(0o644), Kind::File(file)))
-    }
 
     #[test]
-    fn sum_1_many_files_on_some_threads_get_the_digest_of_each() {
-        let files: Vec<_> = (0..100u8).map(|n| file(File::inline(vec![n; usize::from(n) * 3000]))).collect();
-        digest_files(&files, 4).unwrap();
-        for (n, inode) in (0..100u8).zip(&files) {
-            let Kind::File(file) = &inode.kind else { continue };
-            let want = blake3::hash(&vec![n; usize::from(n) * 3000]);
-            assert_eq!(file.digest.get(), Some(&ContentDigest(*want.as_bytes())));
+    fn sum_1_files_of_any_size_get_their_digest_once() {
+        let mut digester = Digester::new(2);
+        for count in [0, 1, BUFFER - 1, BUFFER, BUFFER + 1, 3 * BUFFER] {
+            let bytes = vec![7; count];
+            let file = File::inline(bytes.clone());
+            let want = ContentDigest(*blake3::hash(&bytes).as_bytes());
+            assert_eq!(digester.digest(&file).unwrap(), want);
+            assert_eq!(file.digest.get(), Some(&want));
         }
     }
 
     #[test]
     fn sum_1_a_file_of_another_size_is_an_error() {
         let changed = File { size: 5, ..File::inline(*b"four") };
-        let error = digest_files(&[file(File::inline(*b"x")), file(changed)], 2).unwrap_err();
+        let error = Digester::new(1).digest(&changed).unwrap_err();
         assert!(error.to_string().contains("has changed"), "{error}");
     }
 }

@@ -23,7 +23,7 @@ mod tracked;
 mod trie;
 mod walk;
 
-pub use digests::digest_files;
+pub use digests::Digester;
 pub use directory::{Context, ContextError, read_tree};
 pub use glob::ComponentGlob;
 pub use ignore_file::ignore_file;

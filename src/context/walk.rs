@@ -201,6 +201,8 @@ impl<'a> Walk<'a> {
             task.directory = number;
         }
         self.add(tasks);
+        // Here it is done on all threads.
+        found.children.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         found.children.shrink_to_fit();
         harvest.found.push(found);
         if !run.is_empty() {

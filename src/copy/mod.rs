@@ -17,6 +17,7 @@ mod nearest;
 mod select;
 mod selection;
 mod sources;
+mod sums;
 mod unpack;
 mod workdir;
 
@@ -31,4 +32,5 @@ pub use error::CopyError;
 pub use nearest::nearest;
 pub use select::{select, select_path};
 pub use selection::Selection;
+pub use sums::{Block, Blocks};
 pub use workdir::workdir;

@@ -204,6 +204,6 @@ mod tests {
         selection.append(select_path(&source(), &op, "top.txt").unwrap());
         let names: Vec<_> = selection.parts.iter().map(|part| part.path.clone()).collect();
         assert_eq!(names, [path("a/x.txt"), path("top.txt")]);
-        assert_eq!(select(&source(), &op).unwrap().files().len(), 2);
+        assert_eq!(select(&source(), &op).unwrap().names(), 2);
     }
 }

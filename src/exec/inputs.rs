@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::bases::BaseImage;
-use crate::cache::{self, Input, Listed};
-use crate::context::digest_files;
-use crate::copy::{self, CopyError, Selection, needs_lookup};
+use crate::cache::{self, Input, Listed, Part, Parts};
+use crate::copy::{self, Block, CopyError, Selection, needs_lookup};
 use crate::dockerfile::Diagnostic;
 use crate::plan::{CopyFrom, CopyOp, ImageId, MountFrom, MountKind, Op, Step};
 use crate::rootfs::{Kind, Node, RootFs, RootPath};
 use crate::sandbox::Service;
 
+use super::mounts::shown;
 use super::sources::Sources;
 use super::state::State;
 use super::{Build, ExecError};
@@ -98,15 +98,14 @@ impl Build<'_> {
         sources: Option<&Sources<'_>>,
     ) -> Result<Reads, ExecError> {
         let failed = |error: io::Error| ExecError::io(step, "cannot compute the step's key", &error);
-        let mut reads = Reads::default();
+        let mut reads = Reads::new(self.settings.threads);
         match &step.op {
             Op::Copy(op) => {
                 if let Some(sources) = sources {
                     reads.list.extend(sources.commits());
                     let selection = sources.files();
                     self.tell_of_nothing(step, op, &selection);
-                    digest_files(&selection.files(), self.settings.threads).map_err(failed)?;
-                    reads.files(String::new(), selection.clone());
+                    reads.files(String::new(), selection);
                 }
                 if op.chown.as_deref().is_some_and(needs_lookup) && !op.link {
                     reads.list.extend(user_files(state.root().map_err(failed)?).map_err(failed)?);
@@ -121,8 +120,7 @@ impl Build<'_> {
                         continue;
                     }
                     let root = self.mount_source(from).map_err(failed)?;
-                    let shown = self.shown(&root, source).map_err(failed)?;
-                    reads.files(format!("{}: ", mount.target), shown);
+                    reads.files(format!("{}: ", mount.target), shown(&root, source));
                 }
             }
             Op::Workdir(op) if needs_lookup(&op.user) => {
@@ -135,34 +133,56 @@ impl Build<'_> {
 }
 
 /// What a step reads besides its parent.
-#[derive(Default)]
 pub(super) struct Reads {
     pub(super) list: Vec<Input>,
     files: Vec<Box<dyn Listed>>,
+    threads: usize,
 }
 
-/// Files that a step reads; what stands before their names.
-struct FilesOf(String, Selection);
+/// Files that a step reads.
+struct FilesOf {
+    /// What stands before their names.
+    before: String,
+    selection: Selection,
+    threads: usize,
+}
 
 impl Reads {
-    /// Adds all files of `selection`, whose digests are known.
-    pub(super) fn files(&mut self, before: String, selection: Selection) {
-        self.files.push(Box::new(FilesOf(before, selection)));
+    pub(super) fn new(threads: usize) -> Self {
+        Self { list: Vec::new(), files: Vec::new(), threads }
     }
 
-    /// All, with their digest.
+    /// Adds all files of `selection`.
+    pub(super) fn files(&mut self, before: String, selection: Selection) {
+        self.files.push(Box::new(FilesOf { before, selection, threads: self.threads }));
+    }
+
+    /// All, with their digest. Files whose digests are not known are read now.
     pub(super) fn inputs(self) -> io::Result<cache::Inputs> {
-        cache::Inputs::new(self.list, self.files)
+        cache::Inputs::new(self.list, self.files, self.threads)
     }
 }
 
 impl Listed for FilesOf {
+    fn parts(&self) -> Parts<'_> {
+        let Self { before, selection, threads } = self;
+        Box::new(selection.blocks(*threads).map(move |block| Box::new(PartOf { before, block }) as Box<dyn Part>))
+    }
+}
+
+/// Some of the files.
+struct PartOf<'a> {
+    before: &'a str,
+    block: Block<'a>,
+}
+
+impl Part for PartOf<'_> {
     fn each(&self, visit: &mut dyn FnMut(&str, &str) -> io::Result<()>) -> io::Result<()> {
-        let Self(before, selection) = self;
+        let Self { before, block } = self;
         if before.is_empty() {
-            return selection.each_sum(visit);
+            return block.each(visit);
         }
-        selection.each_sum(&mut |name, value| visit(&format!("{before}{name}"), value))
+        block.each(&mut |name, value| visit(&format!("{before}{name}"), value))
     }
 }
 

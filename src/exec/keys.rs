@@ -142,7 +142,7 @@ mod tests {
             script: None,
         };
         change(&mut op);
-        run(&Platform::host(), Parent::Scratch, &op, &settings(), Inputs::new(vec![], vec![]).unwrap()).key().hex()
+        run(&Platform::host(), Parent::Scratch, &op, &settings(), Inputs::new(vec![], vec![], 1).unwrap()).key().hex()
     }
 
     #[test]

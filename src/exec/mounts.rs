@@ -5,9 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::copy::Selection;
 use crate::dockerfile::Diagnostic;
 use crate::image::Digest;
 use crate::plan::{Mount, MountFrom, MountKind, RunOp, Sharing, Step};
+use crate::rootfs::RootFs;
 use crate::sandbox::{SandboxMount, SandboxMountKind};
 use crate::snapshot;
 use crate::store::{LockGuard, TempDir};
@@ -86,10 +88,13 @@ impl Mounted {
         };
         let mut identity = id.clone();
         if let Some(root) = &content {
-            build.shown(root, source)?.each_sum(&mut |name, sum| {
-                identity.push_str(name);
-                identity.push_str(sum);
-                Ok(())
+            let shown = shown(root, source);
+            shown.blocks(build.settings.threads).try_for_each(|block| {
+                block.each(&mut |name, sum| {
+                    identity.push_str(name);
+                    identity.push_str(sum);
+                    Ok(())
+                })
             })?;
         }
         let mut name = Digest::of(identity.as_bytes()).hex();
@@ -175,13 +180,8 @@ fn missing_secret(step: &Step, id: &str) -> ExecError {
         .help(format!("pass `--secret id={id},src=FILE` or `--secret id={id},env=NAME`"))
 }
 
-impl Build<'_> {
-    /// What a mount shows; nothing where there is nothing.
-    pub(super) fn shown(&self, root: &crate::rootfs::RootFs, path: &str) -> io::Result<crate::copy::Selection> {
-        let found = root.resolve(path.as_bytes(), true).ok().and_then(|found| found.node);
-        let Some(node) = found else { return Ok(crate::copy::Selection::default()) };
-        let selection = crate::copy::Selection::of_node(path, node);
-        crate::context::digest_files(&selection.files(), self.settings.threads)?;
-        Ok(selection)
-    }
+/// What a mount shows; nothing where there is nothing.
+pub(super) fn shown(root: &RootFs, path: &str) -> Selection {
+    let found = root.resolve(path.as_bytes(), true).ok().and_then(|found| found.node);
+    found.map_or_else(Selection::default, |node| Selection::of_node(path, node))
 }

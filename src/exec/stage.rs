@@ -120,8 +120,7 @@ impl Build<'_> {
     fn directory_state(&self, stage: &Stage, name: &str) -> io::Result<Arc<State>> {
         let root = self.inputs.directory(name)?;
         let selection = whole(&root);
-        crate::context::digest_files(&selection.files(), self.settings.threads)?;
-        let mut reads = Reads::default();
+        let mut reads = Reads::new(self.settings.threads);
         reads.files(String::new(), selection);
         let (platform, inputs) = (stage.platform.to_string(), reads.inputs()?);
         let preimage = Preimage::new(platform, Parent::Independent, "directory".to_owned(), inputs);

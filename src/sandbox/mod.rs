@@ -46,6 +46,7 @@ pub use seccomp::filters_calls;
 pub use socket::Service;
 pub use spec::{Exit, HostEntry, Isolation, Process, Root, SandboxError, SandboxMount, SandboxMountKind, User};
 pub use standing::{Standing, enter, refusal};
+pub use sys::leave;
 
 /// Says what was attempted when something fails.
 trait Doing<T> {

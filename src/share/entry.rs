@@ -175,7 +175,7 @@ pub(super) mod tests {
 
     /// An entry of the step `text`.
     pub(in crate::share) fn sample(text: &str) -> (Entry, Preimage) {
-        let inputs = Inputs::new(vec![], vec![]).unwrap();
+        let inputs = Inputs::new(vec![], vec![], 1).unwrap();
         let preimage = Preimage::new("linux/amd64".into(), Parent::Scratch, text.into(), inputs);
         let layer = LayerRecord { diff_id: DiffId(Digest::of(text.as_bytes())), size: 1024, content: "c".into() };
         let record = Record { text: text.into(), created: 7, layer };

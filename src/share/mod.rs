@@ -49,7 +49,7 @@ use seal::{seal, unseal};
 /// Reads any bytes as objects of a shared cache, sealed by whoever made them and as they are.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn read_anything(bytes: &[u8]) {
-    let Ok(inputs) = crate::cache::Inputs::new(Vec::new(), Vec::new()) else { return };
+    let Ok(inputs) = crate::cache::Inputs::new(Vec::new(), Vec::new(), 1) else { return };
     let (platform, parent) = (String::new(), crate::cache::Parent::Scratch);
     let key = crate::cache::Preimage::new(platform, parent, "nobody's".to_owned(), inputs).key();
     let index = ObjectName::index();

@@ -49,7 +49,7 @@ impl Made {
             layer: LayerRecord { diff_id: layer, size: 0, content: "c".to_owned() },
         };
         let by_history =
-            Preimage::new("linux/amd64".into(), parent, text.to_owned(), Inputs::new(vec![], vec![]).unwrap());
+            Preimage::new("linux/amd64".into(), parent, text.to_owned(), Inputs::new(vec![], vec![], 1).unwrap());
         let by_content = by_history.with_parent(Parent::Content(text.to_owned()));
         for (key, preimage) in [(by_history.key(), Some(&by_history)), (by_content.key(), None)] {
             let key = key.hex();
