@@ -76,6 +76,16 @@ fn become_root(verb: &Verb) {
     }
 }
 
+/// Descriptors that a build of a deep image holds at once, roughly.
+const DESCRIPTORS: i32 = 1000;
+
+/// Makes the table of descriptors large while there is one thread: once there are several, the kernel waits each time the
+/// table grows until all processors have passed a point of rest, which takes about 20 ms (Linux `expand_fdtable`).
+fn make_room_for_descriptors() {
+    // A lower limit is no failure: fewer will be needed, or the lack of them will be told of.
+    let _largest = rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), DESCRIPTORS);
+}
+
 /// Runs kiln with `args`, the first of which is the program's name, and gives its exit code (cli.md, EXIT).
 ///
 /// Results go to standard output, everything else to standard error. A panic is a defect and gives 100.
@@ -103,6 +113,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         _ => Form::Text,
     };
+    make_room_for_descriptors();
     become_root(&args.verb);
     let result = catch_unwind(AssertUnwindSafe(|| match args.verb {
         Verb::Build(args) => build::run(&args, around),

@@ -37,11 +37,15 @@ impl Kept {
         if let Some(known) = &*tree {
             return Ok(Arc::clone(known));
         }
-        if self.store.tree(diff_id).is_none() {
-            self.unpack_blob(diff_id)?;
-        }
-        let path = self.store.tree(diff_id).ok_or_else(|| io::Error::other("the layer's tree is gone"))?;
-        let made = Arc::new(Tree::stored(&path)?);
+        let path = self.store.tree_path(diff_id);
+        let made = match Tree::stored(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.unpack_blob(diff_id)?;
+                Tree::stored(&path)
+            }
+            made => made,
+        };
+        let made = Arc::new(made?);
         *tree = Some(Arc::clone(&made));
         Ok(made)
     }

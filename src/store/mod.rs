@@ -32,7 +32,7 @@ mod temp;
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, BufRead as _, Write as _};
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -52,6 +52,8 @@ pub use temp::TempDir;
 
 /// Version of the files under `kiln/`.
 const FORMAT: &str = "1";
+/// Bytes that one call reads of a small file.
+const SMALL: usize = 4096;
 
 /// A store that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -219,11 +221,19 @@ impl Store {
     }
 
     fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        let mut file = match fs::File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // Most are small, and a deep image has hundreds: a short read of a regular file has met its end.
+        let mut start = [0; SMALL];
+        let count = file.read(&mut start)?;
+        let mut bytes = start[..count].to_vec();
+        if count == SMALL {
+            file.read_to_end(&mut bytes)?;
         }
+        Ok(Some(bytes))
     }
 
     /// The record under `key`, which is a plain file name.
@@ -301,13 +311,18 @@ impl Store {
 
     /// The directory that holds a layer in overlay form.
     pub fn tree(&self, layer: &DiffId) -> Option<PathBuf> {
-        let path = self.files("trees").join(layer.0.hex());
+        let path = self.tree_path(layer);
         path.is_dir().then_some(path)
+    }
+
+    /// Where that directory is, if there is one.
+    pub fn tree_path(&self, layer: &DiffId) -> PathBuf {
+        self.files("trees").join(layer.0.hex())
     }
 
     /// Takes `dir` as the tree of a layer. Where another build was first, `dir` is dropped: both are equal.
     pub fn adopt_tree(&self, layer: &DiffId, dir: &Path) -> io::Result<()> {
-        let place = self.files("trees").join(layer.0.hex());
+        let place = self.tree_path(layer);
         match fs::rename(dir, &place) {
             Err(_) if place.is_dir() => Ok(()),
             result => result,
