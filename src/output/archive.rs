@@ -11,6 +11,9 @@ use super::place::Place;
 use super::tar_file::TarFile;
 use super::{Bundle, Destination, OutputError, OutputKind};
 
+/// Parents first.
+const DIRECTORIES: [&str; 2] = ["blobs/", "blobs/sha256/"];
+
 /// Writes the archive; `manifest.json` only for [`OutputKind::Docker`].
 pub(super) fn write(
     bundles: &[Bundle],
@@ -21,17 +24,20 @@ pub(super) fn write(
     let blobs = blobs_of(bundles);
     let mut place = Place::open(destination)?;
     let result = while_checking(store, &blobs, || -> io::Result<()> {
+        let index = Index::of(bundles.iter().flat_map(entries).collect()).to_json();
+        let manifest = (kind == OutputKind::Docker).then(|| docker_manifest(bundles));
+        let small = [Some(&index[..]), manifest.as_deref(), Some(OCI_LAYOUT)].into_iter().flatten();
+        let files = blobs.iter().map(|blob| blob.size).chain(small.map(|bytes| bytes.len() as u64));
+        place.reserve(TarFile::size_with(DIRECTORIES.len(), files))?;
         let mut tar = TarFile::new(&mut place);
-        tar.directory("blobs/")?;
-        tar.directory("blobs/sha256/")?;
+        DIRECTORIES.iter().try_for_each(|name| tar.directory(name))?;
         for blob in &blobs {
             let name = format!("blobs/sha256/{}", blob.digest.hex());
             tar.file(&name, 0o444, &store.open_blob(&blob.digest)?, blob.size)?;
         }
-        let index = Index::of(bundles.iter().flat_map(entries).collect());
-        tar.bytes("index.json", 0o644, &index.to_json())?;
-        if kind == OutputKind::Docker {
-            tar.bytes("manifest.json", 0o644, &docker_manifest(bundles))?;
+        tar.bytes("index.json", 0o644, &index)?;
+        if let Some(manifest) = &manifest {
+            tar.bytes("manifest.json", 0o644, manifest)?;
         }
         tar.bytes("oci-layout", 0o444, OCI_LAYOUT)?;
         tar.finish()
@@ -42,6 +48,8 @@ pub(super) fn write(
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::super::test_image::TestImage;
     use super::super::{OutputSpec, write};
     use super::*;
@@ -73,6 +81,8 @@ mod tests {
             assert_eq!(names.contains(&"644 manifest.json".to_owned()), docker);
             assert!(names.contains(&"444 oci-layout".to_owned()) && names.contains(&"755 blobs/sha256/".to_owned()));
             assert_eq!(names.iter().filter(|name| name.starts_with("444 blobs/sha256/")).count(), 3, "{names:?}");
+            let meta = std::fs::metadata(&path).unwrap();
+            assert!(meta.blocks() * 512 < (bytes.len() as u64).next_multiple_of(4096) + 4096, "no room is left over");
             assert_eq!(bytes.len() % 512, 0);
         }
     }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use super::{Destination, OutputError};
@@ -46,6 +48,17 @@ impl Place {
         match self {
             Self::Aside { file, .. } => Some(file.as_file()),
             Self::Direct { .. } | Self::Stdout => None,
+        }
+    }
+
+    /// Takes room on the disk for a file of `size` bytes, so that the lack of it shows at once. Besides, a file that has its
+    /// room need not be written out when it takes another's name, which ext4 does with all others (ext4(5), `auto_da_alloc`).
+    pub(super) fn reserve(&self, size: u64) -> io::Result<()> {
+        let Some(file) = self.file() else { return Ok(()) };
+        match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, size) {
+            Err(full @ (Errno::NOSPC | Errno::DQUOT)) => Err(full.into()),
+            // Many filesystems cannot do it, and none must.
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 

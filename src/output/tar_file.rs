@@ -8,6 +8,8 @@ use super::place::Place;
 
 /// Bytes of a tar block.
 const BLOCK: u64 = 512;
+/// What ends a tar.
+const END: [u8; 1024] = [0; 1024];
 
 /// A tar of plain files and directories: owner 0, time 0 (ARC-1).
 #[derive(Debug)]
@@ -18,6 +20,12 @@ pub(super) struct TarFile<'a> {
 impl<'a> TarFile<'a> {
     pub(super) fn new(place: &'a mut Place) -> Self {
         Self { place }
+    }
+
+    /// Bytes of a tar that holds so many directories, and files of these sizes.
+    pub(super) fn size_with(directories: usize, files: impl Iterator<Item = u64>) -> u64 {
+        let files: u64 = files.map(|size| BLOCK + size.next_multiple_of(BLOCK)).sum();
+        directories as u64 * BLOCK + files + END.len() as u64
     }
 
     /// A directory; `name` ends in a slash.
@@ -44,7 +52,7 @@ impl<'a> TarFile<'a> {
 
     /// The two zero blocks.
     pub(super) fn finish(self) -> io::Result<()> {
-        self.place.write_all(&[0; 1024])
+        self.place.write_all(&END)
     }
 
     fn header(&mut self, name: &str, kind: EntryType, mode: u32, size: u64) -> io::Result<()> {
