@@ -58,7 +58,7 @@ impl Fields {
 
     fn meta(&mut self, meta: &Meta) -> &mut Self {
         self.numbers(&[meta.mode, meta.uid, meta.gid]);
-        for (name, value) in &meta.xattrs {
+        for (name, value) in meta.xattrs.iter() {
             self.field(name).field(value);
         }
         self.field(b"")

@@ -1,5 +1,6 @@
 use std::fs;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::pieces;
 use crate::rootfs::{Content, ContentDigest, File, Kept};
@@ -29,16 +30,16 @@ impl Digester {
         if let Some(known) = file.digest.get() {
             return Ok(*known);
         }
-        let digest = match &file.content {
+        let (digest, kept) = match &file.content {
             Content::At { files, path } if file.size >= pieces::LARGE => {
-                digest_large(file, files.open(path), self.threads)?
+                (digest_large(file, files.open(path), self.threads)?, None)
             }
             Content::At { .. } | Content::Inline(_) => {
                 self.buffer.resize(BUFFER, 0);
                 digest(file, &mut self.buffer)?
             }
         };
-        Ok(*file.digest.get_or_init(|| digest))
+        Ok(*file.digest.get_or_keep(digest, kept))
     }
 }
 
@@ -68,9 +69,10 @@ fn changed(file: &File, found: u64) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
-fn digest(file: &File, buffer: &mut [u8]) -> io::Result<ContentDigest> {
+fn digest(file: &File, buffer: &mut [u8]) -> io::Result<(ContentDigest, Option<Arc<Kept>>)> {
     let mut reader = file.content.open().map_err(|error| unreadable(file, &error))?;
     let mut hasher = blake3::Hasher::new();
+    let mut kept = None;
     loop {
         match reader.read(buffer) {
             Ok(0) => break,
@@ -78,10 +80,8 @@ fn digest(file: &File, buffer: &mut [u8]) -> io::Result<ContentDigest> {
                 hasher.update(&buffer[..count]);
                 // A short read of a regular file that gave all of it has met its end.
                 if count < buffer.len() && hasher.count() == file.size {
-                    if count as u64 == file.size
-                        && let Some(kept) = Kept::new(&buffer[..count])
-                    {
-                        file.kept.get_or_init(|| kept);
+                    if count as u64 == file.size {
+                        kept = Kept::new(&buffer[..count]);
                     }
                     break;
                 }
@@ -93,7 +93,7 @@ fn digest(file: &File, buffer: &mut [u8]) -> io::Result<ContentDigest> {
     if hasher.count() != file.size {
         return Err(changed(file, hasher.count()));
     }
-    Ok(ContentDigest(*hasher.finalize().as_bytes()))
+    Ok((ContentDigest(*hasher.finalize().as_bytes()), kept))
 }
 
 #[cfg(test)]

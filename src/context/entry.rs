@@ -28,7 +28,7 @@ pub(super) fn xattrs(dir: BorrowedFd<'_>, name: Option<&[u8]>) -> io::Result<Xat
     let path = path.join(OsStr::from_bytes(name.unwrap_or(b".")));
     match snapshot::read_xattrs(&path) {
         Ok(mut xattrs) => {
-            xattrs.retain(|name, _| !name.starts_with(APPLE));
+            xattrs.retain(|name| !name.starts_with(APPLE));
             Ok(xattrs)
         }
         // It has gone since, or is not ours to look at.

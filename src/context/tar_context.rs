@@ -1,12 +1,12 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tar::EntryType;
 
 use crate::archive::{self, Entries, Entry, Format};
-use crate::rootfs::{ContentDigest, Directory, File, Files, Inode, Kind, Meta, Node, RootFs, RootPath};
+use crate::rootfs::{ContentDigest, Digested, Directory, File, Files, Inode, Kind, Meta, Node, RootFs, RootPath};
 
 /// Bytes of a tar block.
 const BLOCK: usize = 512;
@@ -128,7 +128,7 @@ impl TarContext<'_> {
             hasher.update(&self.buffer[..count]);
             out.write_all(&self.buffer[..count])?;
         }
-        let digest = OnceLock::from(ContentDigest(*hasher.finalize().as_bytes()));
+        let digest = Digested::from(ContentDigest(*hasher.finalize().as_bytes()));
         let path = RootPath::clamped(name.as_bytes());
         Ok(File { digest, ..File::at(Arc::clone(&self.files), path, hasher.count()) })
     }

@@ -242,6 +242,8 @@ impl Build<'_> {
         let mut root = old.clone();
         copy::copy(&mut root, selection, op, &env)
             .map_err(|error| ExecError::step(error.code(), step, error.to_string()).caused_by(&error))?;
+        // No layer tells of the root directory itself (TAR-1).
+        root.set_root_meta(old.root().meta.clone());
         self.tell_of_copy(step, op, selection, (old, &root));
         let (mut changes, exact) = root.difference(old).map_err(failed)?;
         self.clamp(&mut changes);

@@ -1,11 +1,11 @@
 //! The entries of a layer without the bytes of its files: what the store keeps so that a layer need not be read again.
 
 use std::io::{self, Write};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rootfs::{Change, Changes, ContentDigest, File, Files, Inode, Kind, Meta, RootPath};
+use crate::rootfs::{Change, Changes, ContentDigest, Digested, File, Files, Inode, Kind, Meta, RootPath};
 
 /// Version of the encoding.
 const FORMAT: u32 = 1;
@@ -89,7 +89,7 @@ fn change(path: RootPath, entry: Entry<'_>, files: &Arc<dyn Files>) -> Change {
         Entry::Opaque => return Change::Opaque { path },
         Entry::File { meta, size, digest } => {
             let file = File::at(Arc::clone(files), path.clone(), size);
-            let digest = digest.map_or_else(OnceLock::new, OnceLock::from);
+            let digest = digest.map_or_else(Digested::default, Digested::from);
             (meta, Kind::File(File { digest, ..file }))
         }
         Entry::Symlink(meta, target) => (meta, Kind::Symlink(target.into())),

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use tar::EntryType;
 
 use crate::image::{DiffId, Digest};
-use crate::rootfs::{Change, Changes, ContentDigest, File, Inode, Kind, Meta, RootPath};
+use crate::rootfs::{Change, Changes, ContentDigest, File, Inode, Kept, Kind, Meta, RootPath};
 
 use super::header::{Entry, pad};
 
@@ -153,7 +153,7 @@ impl Packer<'_> {
             contents(file)?;
             return pad(self, file.size);
         }
-        if let Some(bytes) = file.kept.get().and_then(|kept| kept.take()) {
+        if let Some(bytes) = file.digest.kept().and_then(Kept::take) {
             self.write_all(&bytes)?;
             return pad(self, file.size);
         }

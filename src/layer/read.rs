@@ -6,7 +6,7 @@ use std::fs::{self, File as DiskFile};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tar::EntryType;
@@ -14,7 +14,7 @@ use tar::EntryType;
 use crate::archive::{self, Entries, Entry};
 use crate::image::{Compression, DiffId, Digest};
 use crate::rootfs::{
-    Change, Changes, ContentDigest, Directory, File, Files, Inode, Kind, Meta, Node, RootFs, RootPath,
+    Change, Changes, ContentDigest, Digested, Directory, File, Files, Inode, Kind, Meta, Node, RootFs, RootPath,
 };
 use crate::snapshot::{self, TreeFiles};
 
@@ -307,7 +307,7 @@ impl Unpacker {
             out.write_all(&self.buffer[..count])?;
             size += count as u64;
         }
-        let digest = OnceLock::from(ContentDigest(*hasher.finalize().as_bytes()));
+        let digest = Digested::from(ContentDigest(*hasher.finalize().as_bytes()));
         let files: Arc<dyn Files> = Arc::clone(&self.files) as Arc<dyn Files>;
         Ok(Kind::File(File { digest, ..File::at(files, path.clone(), size) }))
     }

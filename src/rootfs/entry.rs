@@ -1,15 +1,89 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Kept, RootPath};
 
-/// Extended attributes by name, sorted; values are raw bytes.
-pub type Xattrs = BTreeMap<Box<[u8]>, Box<[u8]>>;
+/// Extended attributes by name, sorted; values are raw bytes. Almost no entry has any, so that it takes little room then.
+#[derive(Clone, Debug, Default)]
+pub struct Xattrs(Option<Box<ByName>>);
+
+type ByName = BTreeMap<Box<[u8]>, Box<[u8]>>;
+
+impl Xattrs {
+    /// None at all.
+    pub const fn new() -> Self {
+        Self(None)
+    }
+
+    /// Keeps only those that `keeps` is true of.
+    pub fn retain(&mut self, mut keeps: impl FnMut(&[u8]) -> bool) {
+        if let Some(all) = &mut self.0 {
+            all.retain(|name, _| keeps(name));
+        }
+    }
+}
+
+impl Deref for Xattrs {
+    type Target = ByName;
+
+    fn deref(&self) -> &ByName {
+        static NONE: ByName = ByName::new();
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl DerefMut for Xattrs {
+    fn deref_mut(&mut self) -> &mut ByName {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl PartialEq for Xattrs {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Xattrs {}
+
+impl From<ByName> for Xattrs {
+    fn from(all: ByName) -> Self {
+        Self((!all.is_empty()).then(|| Box::new(all)))
+    }
+}
+
+impl FromIterator<(Box<[u8]>, Box<[u8]>)> for Xattrs {
+    fn from_iter<I: IntoIterator<Item = (Box<[u8]>, Box<[u8]>)>>(all: I) -> Self {
+        ByName::from_iter(all).into()
+    }
+}
+
+impl IntoIterator for Xattrs {
+    type Item = (Box<[u8]>, Box<[u8]>);
+    type IntoIter = btree_map::IntoIter<Box<[u8]>, Box<[u8]>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.map(|all| *all).unwrap_or_default().into_iter()
+    }
+}
+
+impl Serialize for Xattrs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (**self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Xattrs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ByName::deserialize(deserializer).map(Self::from)
+    }
+}
 
 /// A point in time as filesystems keep it: seconds since 1970, and nanoseconds below one second.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash, Serialize, Deserialize)]
@@ -59,6 +133,38 @@ pub enum Content {
     },
 }
 
+/// The digest of a file's bytes, once somebody has found it out. One cell for both, since there may be a million.
+#[derive(Clone, Debug, Default)]
+pub struct Digested(OnceLock<(ContentDigest, Option<Arc<Kept>>)>);
+
+impl Digested {
+    /// The digest, if it is known.
+    pub fn get(&self) -> Option<&ContentDigest> {
+        self.0.get().map(|(digest, _)| digest)
+    }
+
+    /// The digest, which is what `find` tells unless it is known.
+    pub fn get_or_init(&self, find: impl FnOnce() -> ContentDigest) -> &ContentDigest {
+        &self.0.get_or_init(|| (find(), None)).0
+    }
+
+    /// The same, with the bytes if whoever found out the digest has kept them.
+    pub fn get_or_keep(&self, digest: ContentDigest, bytes: Option<Arc<Kept>>) -> &ContentDigest {
+        &self.0.get_or_init(|| (digest, bytes)).0
+    }
+
+    /// The bytes, if they were kept.
+    pub fn kept(&self) -> Option<&Kept> {
+        self.0.get().and_then(|(_, kept)| kept.as_deref())
+    }
+}
+
+impl From<ContentDigest> for Digested {
+    fn from(digest: ContentDigest) -> Self {
+        Self((digest, None).into())
+    }
+}
+
 /// A regular file.
 #[derive(Clone, Debug)]
 pub struct File {
@@ -67,9 +173,7 @@ pub struct File {
     /// Where the bytes are.
     pub content: Content,
     /// Filled in by whoever first reads all bytes.
-    pub digest: OnceLock<ContentDigest>,
-    /// The bytes, if whoever made the digest kept them.
-    pub kept: OnceLock<Arc<Kept>>,
+    pub digest: Digested,
 }
 
 /// What an inode other than a directory is.
@@ -161,17 +265,12 @@ impl File {
     /// A file whose bytes are at hand.
     pub fn inline(bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
-        Self {
-            size: bytes.len() as u64,
-            content: Content::Inline(bytes),
-            digest: OnceLock::new(),
-            kept: OnceLock::new(),
-        }
+        Self { size: bytes.len() as u64, content: Content::Inline(bytes), digest: Digested::default() }
     }
 
     /// A file of `size` bytes that `files` can open under `path`.
     pub fn at(files: Arc<dyn Files>, path: RootPath, size: u64) -> Self {
-        Self { size, content: Content::At { files, path }, digest: OnceLock::new(), kept: OnceLock::new() }
+        Self { size, content: Content::At { files, path }, digest: Digested::default() }
     }
 
     /// Reads all bytes into memory: for small files such as `/etc/passwd`. More than `limit` is an error.

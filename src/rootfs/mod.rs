@@ -20,7 +20,7 @@ pub mod users;
 pub use changes::{Change, Changes};
 pub use chmod::{Chmod, ChmodError};
 pub use claim::{Birth, CLAIM, CLAIMED_ID, Claim, Claims, Device};
-pub use entry::{Content, ContentDigest, Directory, File, Files, Inode, Kind, Meta, Node, Time, Xattrs};
+pub use entry::{Content, ContentDigest, Digested, Directory, File, Files, Inode, Kind, Meta, Node, Time, Xattrs};
 pub use kept::Kept;
 pub use path::{PathError, RootPath};
 pub use tree::{ResolveError, Resolved, RootFs};

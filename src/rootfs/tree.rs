@@ -51,6 +51,13 @@ impl RootFs {
         &self.root
     }
 
+    /// Gives the root directory another mode, owner and time.
+    pub fn set_root_meta(&mut self, meta: Meta) {
+        if self.root.meta != meta {
+            Arc::make_mut(&mut self.root).meta = meta;
+        }
+    }
+
     /// What stands at `path`; links are not followed.
     pub fn get(&self, path: &RootPath) -> Option<Node> {
         let mut node = Node::Directory(Arc::clone(&self.root));

@@ -29,7 +29,7 @@ pub fn set_meta(path: &Path, meta: &Meta, symlink: bool) -> io::Result<()> {
         let mode = if geteuid().is_root() { meta.mode } else { meta.mode | 0o700 };
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }
-    for (name, value) in &meta.xattrs {
+    for (name, value) in meta.xattrs.iter() {
         let Ok(name) = CString::new(&name[..]) else { continue };
         match lsetxattr(path, &*name, value, XattrFlags::empty()) {
             Ok(()) | Err(Errno::NOTSUP | Errno::PERM | Errno::INVAL) => {}
@@ -191,7 +191,7 @@ pub(super) fn read_meta(path: &Path, stat: &std::fs::Metadata, claim: Option<Cla
 
 /// Takes the attributes of what stands at `path` away whose names are not in `kept`.
 pub(super) fn keep_attributes(path: &Path, kept: &Xattrs) -> io::Result<()> {
-    for name in read_xattrs(path)?.into_keys().filter(|name| !kept.contains_key(name)) {
+    for (name, _) in read_xattrs(path)?.into_iter().filter(|(name, _)| !kept.contains_key(name)) {
         match lremovexattr(path, std::ffi::OsStr::from_bytes(&name)) {
             Ok(()) | Err(Errno::NODATA | Errno::NOTSUP | Errno::PERM | Errno::ACCESS) => {}
             Err(error) => return Err(error.into()),
