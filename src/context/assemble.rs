@@ -10,28 +10,17 @@ pub(super) struct Found {
     excluded: bool,
     /// Metadata; the one that has it tells that the directory exists.
     pub(super) meta: Option<Meta>,
-    pub(super) children: Vec<(Box<[u8]>, Child)>,
+    /// What is in it, but directories.
+    pub(super) inodes: BTreeMap<Box<[u8]>, Node>,
+    /// Each by the number that it has, which is higher than that of the one it is in.
+    pub(super) directories: Vec<(Box<[u8]>, usize)>,
     /// What stands there instead.
     pub(super) replacement: Option<Arc<Inode>>,
 }
 
-/// One entry of a directory.
-pub(super) enum Child {
-    /// The directory of this number, higher than that of the one it is in.
-    Directory(usize),
-    /// Anything else.
-    Inode(Arc<Inode>),
-}
-
-impl Child {
-    pub(super) fn is_directory(&self) -> bool {
-        matches!(self, Self::Directory(_))
-    }
-}
-
 impl Found {
     pub(super) fn new(directory: usize, excluded: bool) -> Self {
-        Self { directory, excluded, meta: None, children: Vec::new(), replacement: None }
+        Self { directory, excluded, meta: None, inodes: BTreeMap::new(), directories: Vec::new(), replacement: None }
     }
 }
 
@@ -46,25 +35,26 @@ pub(super) fn assemble(mut found: Vec<Found>) -> RootFs {
         let mut directory = Directory::default();
         let mut exists = false;
         let mut replacement = None;
-        let mut children = Vec::new();
         let mut next = Some(first);
+        let (mut inodes, mut directories) = (Vec::new(), Vec::new());
         while let Some(part) = next {
             if let Some(meta) = part.meta {
                 (directory.meta, exists) = (meta, true);
             }
             replacement = replacement.or(part.replacement);
-            children.push(part.children);
+            let below = part.directories.into_iter();
+            directories.extend(below.filter_map(|(name, number)| Some((name, finished.remove(&number)?))));
+            if !part.inodes.is_empty() {
+                inodes.push(part.inodes);
+            }
             next = parts.next_if(|part| part.directory == number);
         }
-        // From a sequence that is sorted for the most part, a map is made in one go, and without gaps.
-        directory.children = children
-            .into_iter()
-            .flatten()
-            .filter_map(|(name, child)| match child {
-                Child::Inode(inode) => Some((name, Node::Inode(inode))),
-                Child::Directory(number) => finished.remove(&number).map(|node| (name, node)),
-            })
-            .collect();
+        // Most directories have one part, which is taken as it is; from all of several, a map is made in one go.
+        directory.children = match <[_; 1]>::try_from(inodes) {
+            Ok([only]) => only,
+            Err(several) => several.into_iter().flatten().collect(),
+        };
+        directory.children.extend(directories);
         if let Some(inode) = replacement {
             finished.insert(number, Node::Inode(inode));
         } else if exists && !(excluded && directory.children.is_empty()) {

@@ -9,9 +9,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use rustix::fs::{AtFlags, FileType, statat};
 use rustix::io::Errno;
 
-use crate::rootfs::{Files, Inode, Kind, RootPath};
+use crate::rootfs::{Files, Inode, Kind, Node, RootPath};
 
-use super::assemble::{Child, Found};
+use super::assemble::Found;
 use super::enter::{Entered, Names, enter};
 use super::index::{Index, Known, Stamp};
 use super::tracked::{Memory, Run};
@@ -174,6 +174,7 @@ impl<'a> Walk<'a> {
         let mut found = Found::new(directory, verdict.excluded());
         let mut run = Run::new(path.clone());
         let mut tasks = Vec::new();
+        let mut inodes = Vec::with_capacity(names.len());
         for (name, kind) in names {
             let bytes = name.to_bytes();
             let path = path.join(bytes);
@@ -188,22 +189,21 @@ impl<'a> Walk<'a> {
                 }
                 let work = Work::Enter { parent: Arc::clone(&dir), name };
                 tasks.push(Task { directory: 0, path, verdict: below, work });
-                found.children.push((bytes, Child::Directory(0)));
+                found.directories.push((bytes, 0));
             } else if !below.excluded()
                 && let Some(inode) = self.inode(dir.as_fd(), &name, &path, &known, &mut run)?
             {
-                found.children.push((bytes, Child::Inode(inode)));
+                inodes.push((bytes, Node::Inode(inode)));
             }
         }
-        let directories = found.children.iter_mut().filter(|(_, child)| child.is_directory());
-        for (number, (child, task)) in (self.number(tasks.len())..).zip(directories.zip(&mut tasks)) {
-            child.1 = Child::Directory(number);
+        for (number, (below, task)) in (self.number(tasks.len())..).zip(found.directories.iter_mut().zip(&mut tasks)) {
+            below.1 = number;
             task.directory = number;
         }
         self.add(tasks);
-        // Here it is done on all threads.
-        found.children.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        found.children.shrink_to_fit();
+        // From a sorted sequence a map is made in one go, and without gaps.
+        inodes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        found.inodes = inodes.into_iter().collect();
         harvest.found.push(found);
         if !run.is_empty() {
             run.shrink();

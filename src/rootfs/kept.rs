@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 const LONGEST: usize = 64 << 10;
 /// Most that is kept in the process.
 const MOST: usize = 64 << 20;
-/// What keeping a file costs beside its bytes.
-const OVERHEAD: usize = 128;
+/// What keeping a file counts beside its bytes: very many very small ones are not worth their room.
+const OVERHEAD: usize = 256;
 
 /// Bytes kept in the process.
 static HELD: AtomicUsize = AtomicUsize::new(0);
