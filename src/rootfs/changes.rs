@@ -156,11 +156,25 @@ impl RootFs {
 
     /// As [`RootFs::changes_since`]; and whether these changes on top of `lower` give `self` to the last time and attribute.
     pub fn difference(&self, lower: &Self) -> io::Result<(Changes, bool)> {
-        let mut differ = Differ::default();
+        // A list that grows is held twice while it does.
+        let out = Vec::with_capacity(entries(self.root(), Some(lower.root())));
+        let mut differ = Differ { out, ..Differ::default() };
         differ.directory(&RootPath::root(), self.root(), lower.root())?;
         let exact = !differ.passed_over && self.root().meta == lower.root().meta;
         Ok((Changes(differ.out), exact))
     }
+}
+
+/// How many entries of `new` may be others than in `old`.
+fn entries(new: &Arc<Directory>, old: Option<&Arc<Directory>>) -> usize {
+    if old.is_some_and(|old| Arc::ptr_eq(new, old)) {
+        return 0;
+    }
+    let below = new.children.iter().filter_map(|(name, node)| {
+        let old = || old?.children.get(name)?.as_directory();
+        node.as_directory().map(|directory| entries(directory, old()))
+    });
+    new.children.len() + below.sum::<usize>()
 }
 
 #[derive(Default)]
