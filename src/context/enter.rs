@@ -38,7 +38,7 @@ pub(super) fn enter(parent: &OwnedFd, name: &CStr, path: &RootPath) -> io::Resul
         }
         Err(error) => return Err(error.into()),
     };
-    let meta = entry::meta(&stat, entry::xattrs(dir.as_fd(), None)?);
+    let meta = entry::meta(&stat, entry::xattrs(dir.as_fd(), c".")?);
     // The root has a mode of its own (CTX-3).
     let meta = if path.is_root() { Meta { mtime: meta.mtime, ..Meta::with_mode(0o755) } } else { meta };
     Ok(Entered::Open { dir, names, meta })

@@ -21,11 +21,14 @@ pub(super) fn meta(stat: &Stat, xattrs: Xattrs) -> Meta {
     Meta { mtime, xattrs, ..Meta::with_mode(stat.st_mode & 0o7777) }
 }
 
-/// The attributes of an entry of the directory `dir`, or of the directory itself.
-pub(super) fn xattrs(dir: BorrowedFd<'_>, name: Option<&[u8]>) -> io::Result<Xattrs> {
-    // There is no call that takes a directory and a name; this path goes through the descriptor as well.
+/// The attributes of an entry of the directory `dir`; `.` is the directory itself.
+pub(super) fn xattrs(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<Xattrs> {
+    if snapshot::has_no_xattrs(dir, name) {
+        return Ok(Xattrs::new());
+    }
+    // Older kernels have no call that takes a directory and a name; this path goes through the descriptor as well.
     let path = Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string());
-    let path = path.join(OsStr::from_bytes(name.unwrap_or(b".")));
+    let path = path.join(OsStr::from_bytes(name.to_bytes()));
     match snapshot::read_xattrs(&path) {
         Ok(mut xattrs) => {
             xattrs.retain(|name| !name.starts_with(APPLE));
@@ -58,7 +61,7 @@ pub(super) fn inode(
     };
     let xattrs = match known {
         Some(known) => known.xattrs.clone(),
-        None => xattrs(dir, Some(name.to_bytes()))?,
+        None => xattrs(dir, name)?,
     };
     Ok(Some(Inode::loose(meta(stat, xattrs), kind)))
 }

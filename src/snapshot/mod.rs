@@ -3,6 +3,7 @@
 
 mod meta;
 mod overlay;
+mod sys;
 mod tree_files;
 mod work_diff;
 mod work_tree;
@@ -12,6 +13,7 @@ mod write;
 
 pub use meta::{Nodes, make_node, make_whiteout, read_xattrs, set_meta, set_opaque, set_owner};
 pub use overlay::{diff, set_times, settle};
+pub use sys::has_no_xattrs;
 pub use tree_files::TreeFiles;
 pub use work_tree::WorkTree;
 pub use write::{unpack, write};
