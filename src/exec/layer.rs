@@ -181,10 +181,12 @@ impl Layer {
     fn pack(&self, packing: Option<Packing>) -> io::Result<LayerRecord> {
         let store = &self.0.kept.store;
         let changes = self.changes()?;
-        if changes.0.is_empty()
-            && let Some(known) = self.known_empty(packing)?
-        {
-            return Ok(known);
+        if changes.0.is_empty() {
+            // No mount needs its tree. It goes now, while another step runs, and not with all others when the build ends.
+            drop(lock(&self.0.kept.tree).take());
+            if let Some(known) = self.known_empty(packing)? {
+                return Ok(known);
+            }
         }
         let list = || store.draft(|out| layer::list::write(&changes, out));
         let tell = || Ok::<_, io::Error>((list()?, layer_content(&changes)?));
