@@ -199,8 +199,8 @@ impl Site {
         format!("type=oci,dest={}", self.at(&format!("{name}.tar")).display())
     }
 
-    /// Removes the stores of cold builds, and waits: ext4 searches long for an inode as long as many were freed in the last
-    /// five seconds.
+    /// Removes the stores of cold builds, and waits: ext4 passes over inodes that were freed in the last five seconds, without
+    /// a journal in the last minutes. Then rows that follow a large removal are slower, floors and other builders as well.
     pub(crate) fn clear(&self) {
         let _absent = fs::remove_dir_all(self.at("cold-stores"));
         let _absent = fs::remove_dir_all(self.at("scratch"));
