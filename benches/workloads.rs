@@ -178,9 +178,14 @@ impl Site {
             symlink("busybox", context.join("bin").join(applet)).unwrap();
         }
         fs::write(context.join("Dockerfile"), "FROM scratch\nCOPY bin /bin\nENV PATH=/bin\n").unwrap();
-        let mut command = self.build(&context, &self.at("base-store"));
-        command.args(["-t", "busybox:latest", "-o"]).arg(format!("type=oci,tar=false,dest={}", layout.display()));
-        assert!(command.arg(&context).status().unwrap().success());
+        self.image(&context, "busybox:latest", &layout);
+    }
+
+    /// Builds `context` into an OCI layout.
+    fn image(&self, context: &Path, name: &str, layout: &Path) {
+        let mut command = self.build(context, &self.at("base-store"));
+        command.args(["-t", name, "-o"]).arg(format!("type=oci,tar=false,dest={}", layout.display()));
+        assert!(command.arg(context).status().unwrap().success());
     }
 
     fn build(&self, context: &Path, store: &Path) -> Command {
@@ -449,9 +454,7 @@ fn deep_top(site: &Site) {
         if !image.exists() {
             let base = format!("{name}-base");
             site.context(&base, &format!("FROM busybox\n{}", chain(layers)), |dir| chain_files(dir, layers));
-            let mut command = site.build(&site.at(&base), &site.at("base-store"));
-            command.args(["-t", "top-base:latest", "-o"]).arg(format!("type=oci,tar=false,dest={}", image.display()));
-            assert!(command.arg(site.at(&base)).status().unwrap().success());
+            site.image(&site.at(&base), "top-base:latest", &image);
         }
         site.context(name, "FROM top-base AS top\nRUN echo top > /top\n", |_| {});
         assert!(site.top(name).status().unwrap().success());
@@ -471,9 +474,7 @@ fn dpkg(site: &Site) {
     }
     if !base.exists() {
         fs::write(root.join("Dockerfile"), "FROM scratch\nCOPY --exclude=Dockerfile . /\n").unwrap();
-        let mut command = site.build(&root, &site.at("base-store"));
-        command.args(["-t", "debian:latest", "-o"]).arg(format!("type=oci,tar=false,dest={}", base.display()));
-        assert!(command.arg(&root).status().unwrap().success());
+        site.image(&root, "debian:latest", &base);
         fs::remove_file(root.join("Dockerfile")).unwrap();
     }
     let text = "FROM debian\nCOPY debs/*.deb /debs/\nRUN dpkg --force-all --unpack /debs/*.deb && rm -r /debs\n";

@@ -6,9 +6,8 @@ use serde::ser::{Error as _, SerializeSeq as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
+use crate::context::in_order;
 use crate::image::Digest;
-
-use super::in_order::in_order;
 
 /// Something a step reads besides its parent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

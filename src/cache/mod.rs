@@ -8,7 +8,6 @@
 //! the same files, the steps after it still hit (early cutoff).
 
 mod content;
-mod in_order;
 mod inputs;
 mod key;
 mod record;

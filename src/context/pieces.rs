@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::sync::{Mutex, PoisonError};
 
 use blake3::hazmat::{
     ChainingValue, HasherExt as _, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
 };
 
-use super::threads;
+use super::in_order;
 use crate::rootfs::ContentDigest;
 
 /// Bytes of a subtree of the hash: a power of two, as its leaves are.
@@ -21,28 +20,23 @@ const BUFFER: usize = 256 << 10;
 
 /// The digest of a file of `size` bytes, at least [`LARGE`]; none if it has more or fewer.
 pub(super) fn digest(file: &File, size: u64, threads: usize) -> io::Result<Option<ContentDigest>> {
-    let count = usize::try_from(size.div_ceil(PIECE)).unwrap_or(usize::MAX);
-    let values = Mutex::new(vec![[0; 32]; count]);
-    let digested = threads::each(count, threads, BUFFER, |number, buffer| {
-        let start = number as u64 * PIECE;
-        let value = piece(file, start, PIECE.min(size - start), buffer)?;
-        values.lock().unwrap_or_else(PoisonError::into_inner)[number] = value;
-        Ok(())
-    });
-    match digested {
+    let mut values = Vec::new();
+    let starts = (0..size.div_ceil(PIECE)).map(|number| number * PIECE);
+    let value = |start| piece(file, start, PIECE.min(size - start));
+    match in_order(starts, threads, value, &mut |value| values.push(value)) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         digested => digested?,
     }
     if file.read_at(&mut [0], size)? != 0 {
         return Ok(None);
     }
-    let values = values.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (left, right) = halves(&values, size);
     Ok(Some(ContentDigest(*merge_subtrees_root(&left, &right, Mode::Hash).as_bytes())))
 }
 
 /// The value of one subtree.
-fn piece(file: &File, start: u64, size: u64, buffer: &mut [u8]) -> io::Result<ChainingValue> {
+fn piece(file: &File, start: u64, size: u64) -> io::Result<ChainingValue> {
+    let mut buffer = vec![0; BUFFER];
     let mut hasher = blake3::Hasher::new();
     hasher.set_input_offset(start);
     let (mut at, end) = (start, start + size);

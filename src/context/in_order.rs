@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use super::walk::lock;
 
 /// Results that wait for an earlier one, at most; threads that are further ahead wait as well.
 const AHEAD: usize = 64;
 
 /// Calls `work` with each item, on up to `threads` threads, and `take` with each result, one at a time and in the order of the
 /// items. A single item needs no other thread. After an error no further item is begun; the first error is given.
-pub(super) fn in_order<I: Iterator + Send, T: Send>(
+pub fn in_order<I: Iterator + Send, T: Send>(
     mut items: I,
     threads: usize,
     work: impl Fn(I::Item) -> io::Result<T> + Sync,
@@ -69,10 +71,6 @@ impl<T> Drop for Watch<'_, '_, T> {
             self.moved.notify_all();
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Sink<'a, T> {
